@@ -1,0 +1,63 @@
+/** What a runtime is told once, before it loads the function. */
+export interface RuntimeInit {
+  readonly handler: string;
+  readonly taskRoot: string;
+  readonly runtime: string;
+  /** The whole environment of the function. */
+  readonly environment: Readonly<Record<string, string>>;
+  readonly functionName: string;
+  readonly functionVersion: string;
+  /** A string, as the context object of Node.js and Python shows it. */
+  readonly memoryLimitInMB: string;
+  readonly logGroupName: string;
+  readonly logStreamName: string;
+  /** Lines for the log before init starts, such as an interpreter that is not the one asked for. */
+  readonly warnings: readonly string[];
+}
+
+/** One event as a runtime gets it. */
+export interface RuntimeEvent {
+  readonly requestId: string;
+  /** Milliseconds since the epoch. */
+  readonly deadlineMs: number;
+  readonly invokedFunctionArn: string;
+  readonly traceId?: string;
+  /** JSON text. */
+  readonly clientContext?: string;
+  /** JSON text. */
+  readonly cognitoIdentity?: string;
+  readonly payload: Uint8Array;
+}
+
+/** What a runtime answers to init or to an event. */
+export type RuntimeResult =
+  | { readonly kind: 'ready' }
+  | { readonly kind: 'response'; readonly payload: Uint8Array; readonly contentType: string }
+  | { readonly kind: 'error'; readonly errorType: string; readonly payload: Uint8Array };
+
+/**
+ * The conversation with one runtime process, whatever it is carried by. One call at a time: init
+ * first and once, then one event after the other.
+ *
+ * Where the runtime goes away, or breaks the protocol, the pending call and every later one reject
+ * with a RuntimeGoneError; why the process ended is told by the sandbox.
+ */
+export interface RuntimeSession extends Disposable {
+  /** Settles when the runtime's own code is loaded; the function's is not. */
+  booted(): Promise<void>;
+  init(init: RuntimeInit): Promise<RuntimeResult>;
+  invoke(event: RuntimeEvent): Promise<RuntimeResult>;
+  /** Stops reading and writing. Pending calls reject. */
+  [Symbol.dispose](): void;
+}
+
+/** The runtime can take no more events. `protocolViolation` says what it sent against the rules. */
+export class RuntimeGoneError extends Error {
+  override readonly name = 'RuntimeGoneError';
+  readonly protocolViolation: string | undefined;
+
+  constructor(message: string, protocolViolation?: string) {
+    super(message);
+    this.protocolViolation = protocolViolation;
+  }
+}
