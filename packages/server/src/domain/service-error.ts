@@ -15,6 +15,7 @@ export const SERVICE_ERRORS = {
   AccessDeniedException: { httpStatus: 403, messageKey: 'Message', type: 'User' },
   InvalidParameterValueException: { httpStatus: 400, messageKey: 'message', type: 'User' },
   InvalidRequestContentException: { httpStatus: 400, messageKey: 'message', type: 'User' },
+  InvalidRuntimeException: { httpStatus: 502, messageKey: 'Message', type: 'Service' },
   /** Hearth's own: an operation or setting that is not built. */
   NotImplementedException: { httpStatus: 501, messageKey: 'message', type: 'Service' },
   PreconditionFailedException: { httpStatus: 412, messageKey: 'message', type: 'User' },

@@ -33,7 +33,13 @@ export interface RuntimeEvent {
 export type RuntimeResult =
   | { readonly kind: 'ready' }
   | { readonly kind: 'response'; readonly payload: Uint8Array; readonly contentType: string }
-  | { readonly kind: 'error'; readonly errorType: string; readonly payload: Uint8Array };
+  | {
+      readonly kind: 'error';
+      readonly errorType: string;
+      readonly payload: Uint8Array;
+      /** The runtime exits after this: an uncaught exception, not an error that the handler threw. */
+      readonly fatal?: boolean;
+    };
 
 /**
  * The conversation with one runtime process, whatever it is carried by. One call at a time: init

@@ -1,0 +1,42 @@
+import type { FunctionVersion } from '../domain/function.ts';
+import type { Invocation, Outcome } from '../domain/invocation.ts';
+import { ServiceError } from '../domain/service-error.ts';
+import type { EnvironmentPool } from '../pool/environment-pool.ts';
+import type { Admission } from './admission.ts';
+import type { Invoker } from './invoker.ts';
+
+/** Admits an event, takes an environment for it and runs it there. */
+export class PoolInvoker implements Invoker {
+  readonly #admission: Admission;
+  readonly #pool: EnvironmentPool;
+  #running = 0;
+  #closing = false;
+  #onIdle: (() => void) | undefined;
+
+  constructor(admission: Admission, pool: EnvironmentPool) {
+    this.#admission = admission;
+    this.#pool = pool;
+  }
+
+  async invoke(version: FunctionVersion, invocation: Invocation): Promise<Outcome> {
+    if (this.#closing) throw new ServiceError('ServiceException', 'The server is shutting down.');
+    this.#admission.enter(version.accountId);
+    this.#running += 1;
+    try {
+      return await this.#pool.take(version).invoke(invocation);
+    } finally {
+      this.#running -= 1;
+      this.#admission.leave(version.accountId);
+      if (this.#running === 0) this.#onIdle?.();
+    }
+  }
+
+  /** Refuses new events and settles when the last one has ended. */
+  async drain(): Promise<void> {
+    this.#closing = true;
+    if (this.#running === 0) return;
+    await new Promise<void>((resolve) => {
+      this.#onIdle = resolve;
+    });
+  }
+}

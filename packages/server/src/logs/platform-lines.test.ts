@@ -1,0 +1,53 @@
+import { describe, expect, test } from 'vitest';
+import { initReportLine, initStartLine, reportLine, startLine } from './platform-lines.ts';
+
+const FIGURES = {
+  requestId: 'id',
+  durationMs: 12.341,
+  billedDurationMs: 13,
+  memoryMb: 128,
+  maxMemoryUsedMb: 31,
+};
+
+describe('platform lines', () => {
+  test('REPORT separates its fields by tabs and ends with one', () => {
+    expect(reportLine(FIGURES)).toBe(
+      'REPORT RequestId: id\tDuration: 12.34 ms\tBilled Duration: 13 ms\tMemory Size: 128 MB\tMax Memory Used: 31 MB\t',
+    );
+  });
+
+  test('REPORT tells the init duration of the first invoke', () => {
+    expect(reportLine({ ...FIGURES, initDurationMs: 80 })).toMatch(/\tInit Duration: 80.00 ms\t$/);
+  });
+
+  test('REPORT tells a timeout without an error type', () => {
+    expect(reportLine({ ...FIGURES, failure: { status: 'timeout' } })).toMatch(
+      /\tStatus: timeout\t$/,
+    );
+  });
+
+  test('REPORT tells an exit with its error type', () => {
+    const failure = { status: 'error', errorType: 'Runtime.ExitError' } as const;
+    expect(reportLine({ ...FIGURES, failure })).toMatch(
+      /\tStatus: error\tError Type: Runtime.ExitError\t$/,
+    );
+  });
+
+  test('INIT_REPORT names phase, status and error type', () => {
+    expect(
+      initReportLine(348.991, 'init', { status: 'error', errorType: 'Runtime.ImportModuleError' }),
+    ).toBe(
+      'INIT_REPORT Init Duration: 348.99 ms\tPhase: init\tStatus: error\tError Type: Runtime.ImportModuleError',
+    );
+    expect(initReportLine(9999.47, 'invoke', { status: 'timeout' })).toBe(
+      'INIT_REPORT Init Duration: 9999.47 ms\tPhase: invoke\tStatus: timeout',
+    );
+  });
+
+  test('START and INIT_START read as on AWS', () => {
+    expect(startLine('id', '$LATEST')).toBe('START RequestId: id Version: $LATEST');
+    expect(initStartLine('nodejs:22.v11', 'arn')).toBe(
+      'INIT_START Runtime Version: nodejs:22.v11\tRuntime Version ARN: arn',
+    );
+  });
+});

@@ -1,0 +1,62 @@
+/** What the platform itself writes to a function's log, in the text format of AWS Lambda. */
+
+/** `undefined` where all went well. */
+export interface FailureStatus {
+  readonly status: 'timeout' | 'error';
+  /** Only printed with `error`. */
+  readonly errorType?: string;
+}
+
+export interface ReportFigures {
+  readonly requestId: string;
+  readonly durationMs: number;
+  readonly billedDurationMs: number;
+  readonly memoryMb: number;
+  readonly maxMemoryUsedMb: number;
+  /** Only for the first invoke after an init phase that succeeded. */
+  readonly initDurationMs?: number;
+  readonly failure?: FailureStatus;
+}
+
+export function initStartLine(runtimeVersion: string, runtimeVersionArn: string): string {
+  return `INIT_START Runtime Version: ${runtimeVersion}\tRuntime Version ARN: ${runtimeVersionArn}`;
+}
+
+export function startLine(requestId: string, version: string): string {
+  return `START RequestId: ${requestId} Version: ${version}`;
+}
+
+export function endLine(requestId: string): string {
+  return `END RequestId: ${requestId}`;
+}
+
+/** Fields are separated by tabs, and a tab ends the line. */
+export function reportLine(figures: ReportFigures): string {
+  let line =
+    `REPORT RequestId: ${figures.requestId}\tDuration: ${milliseconds(figures.durationMs)}\t` +
+    `Billed Duration: ${figures.billedDurationMs} ms\tMemory Size: ${figures.memoryMb} MB\t` +
+    `Max Memory Used: ${figures.maxMemoryUsedMb} MB\t`;
+  if (figures.initDurationMs !== undefined) {
+    line += `Init Duration: ${milliseconds(figures.initDurationMs)}\t`;
+  }
+  if (figures.failure !== undefined) line += `${statusFields(figures.failure)}\t`;
+  return line;
+}
+
+/** Written for an init that failed; `phase` says whether it ran ahead of the invoke or inside it. */
+export function initReportLine(
+  durationMs: number,
+  phase: 'init' | 'invoke',
+  failure: FailureStatus,
+): string {
+  return `INIT_REPORT Init Duration: ${milliseconds(durationMs)}\tPhase: ${phase}\t${statusFields(failure)}`;
+}
+
+function statusFields(failure: FailureStatus): string {
+  const errorType = failure.status === 'error' ? `\tError Type: ${failure.errorType}` : '';
+  return `Status: ${failure.status}${errorType}`;
+}
+
+function milliseconds(value: number): string {
+  return `${value.toFixed(2)} ms`;
+}

@@ -1,0 +1,295 @@
+import { randomBytes } from 'node:crypto';
+import { setImmediate as nextLoopTurn } from 'node:timers/promises';
+import type { FunctionVersion } from '../domain/function.ts';
+import type { Invocation, Outcome } from '../domain/invocation.ts';
+import { INIT_TIMEOUT_MS } from '../domain/limits.ts';
+import { ServiceError } from '../domain/service-error.ts';
+import { EnvironmentLog, logStreamNameFor } from '../logs/environment-log.ts';
+import type { LogStore } from '../logs/log-store.ts';
+import {
+  endLine,
+  initReportLine,
+  initStartLine,
+  reportLine,
+  startLine,
+  type FailureStatus,
+} from '../logs/platform-lines.ts';
+import {
+  transition,
+  type EndReason,
+  type EnvironmentEvent,
+  type EnvironmentState,
+  type ResetReason,
+} from './environment-state.ts';
+import type { EnvironmentOwner, PooledEnvironment } from './generation-pool.ts';
+import { GuestHost, type GuestHostServices } from './guest-host.ts';
+import type { CallEnd, Guest } from './guest.ts';
+import { initFailure, outcomeOf, verdictOf } from './outcome.ts';
+import type { StartGate } from './start-gate.ts';
+
+/** What every environment of a server shares. */
+export interface EnvironmentServices extends GuestHostServices {
+  readonly logStore: LogStore;
+  readonly startGate: StartGate;
+  /** Reports a fault of the platform to the operator. */
+  readonly reportFault: (what: string, cause: unknown) => void;
+}
+
+/**
+ * One execution environment: a sandbox, the process in it and the log stream that it writes. It
+ * takes one event at a time. A process that exits, crashes or times out is replaced: the
+ * environment keeps its identity, its `/tmp` and its log stream, and loses its memory.
+ */
+export class Environment implements PooledEnvironment {
+  readonly id = randomBytes(16).toString('hex');
+  readonly version: FunctionVersion;
+  idleSinceMs = 0;
+  readonly #services: EnvironmentServices;
+  readonly #owner: EnvironmentOwner<Environment>;
+  readonly #log: EnvironmentLog;
+  readonly #ending = new AbortController();
+  #state: EnvironmentState = { kind: 'creating' };
+  #host: GuestHost | undefined;
+  /** The first start, or a reset while idle: the next event waits for it. */
+  #busy: Promise<void> | undefined;
+  #ended: Promise<void> | undefined;
+  /** Of an init phase that succeeded, until a REPORT has told it. */
+  #initDurationMs: number | undefined;
+
+  constructor(
+    version: FunctionVersion,
+    services: EnvironmentServices,
+    owner: EnvironmentOwner<Environment>,
+  ) {
+    this.version = version;
+    this.#services = services;
+    this.#owner = owner;
+    this.#log = openLog(version, services);
+    this.#occupy(this.#create());
+  }
+
+  get state(): EnvironmentState {
+    return this.#state;
+  }
+
+  /**
+   * Runs one event. The environment must be free; a start or reset under way is waited for. Rejects
+   * with a ServiceError where the platform, not the function, is at fault.
+   */
+  async invoke(invocation: Invocation): Promise<Outcome> {
+    if (this.#busy !== undefined) await this.#busy;
+    const host = this.#aliveHost();
+    const { clock } = this.#services;
+    const { requestId } = invocation;
+    const { timeoutSeconds } = this.version;
+    const wantsLogTail = invocation.wantsLogTail === true;
+    const startedMs = clock.monotonicMs();
+    const timeoutMs = timeoutSeconds * 1_000;
+    const deadlineMs = Math.floor(clock.nowMs()) + timeoutMs;
+    this.#apply({ kind: 'invoke-started', requestId });
+    this.#log.beginRequest(requestId, wantsLogTail);
+
+    const failedInit =
+      host.guest === undefined ? await this.#initAgain(host, timeoutMs) : undefined;
+    this.#log.write(startLine(requestId, this.version.version));
+    const end =
+      failedInit ??
+      (await theGuest(host).invoke(
+        { ...invocation, deadlineMs },
+        timeoutMs - (clock.monotonicMs() - startedMs),
+      ));
+
+    const durationMs = end.kind === 'timeout' ? timeoutMs : clock.monotonicMs() - startedMs;
+    const verdict = verdictOf(end, requestId, timeoutSeconds);
+    const failure = failedInit === undefined ? verdict.failure : initFailure(failedInit);
+    const settled = this.#settle(host, failure, requestId, durationMs);
+    const logTail = wantsLogTail ? await settled : undefined;
+    return outcomeOf(verdict, this.version.version, logTail);
+  }
+
+  /** Ends the environment with all it has, also in the middle of an event. Never rejects. */
+  end(reason: EndReason): Promise<void> {
+    this.#ended ??= this.#tearDown(reason);
+    return this.#ended;
+  }
+
+  async #create(): Promise<void> {
+    const { clock, startGate } = this.#services;
+    try {
+      let startedMs = 0;
+      const init = await startGate.run(async () => {
+        const host = await GuestHost.create(
+          this.id,
+          this.version,
+          this.#services,
+          this.#log,
+          this.#ending.signal,
+        );
+        this.#host = host;
+        this.#apply({ kind: 'sandbox-created' });
+        const { runtimeVersion, runtimeVersionArn } = host.launch;
+        this.#log.write(initStartLine(runtimeVersion, runtimeVersionArn));
+        startedMs = clock.monotonicMs();
+        const pending = await host.startInit(INIT_TIMEOUT_MS);
+        this.#ending.signal.throwIfAborted();
+        await Promise.race([pending.booted, pending.ended]);
+        return pending;
+      });
+      const end = await init.ended;
+      const durationMs = clock.monotonicMs() - startedMs;
+      if (end.kind === 'ready') {
+        this.#initDurationMs = durationMs;
+        this.#apply({ kind: 'init-succeeded' });
+        this.#watch(theGuest(this.#host));
+      } else {
+        this.#log.write(initReportLine(durationMs, 'init', initFailure(end)));
+        await this.#reset('init-failure');
+      }
+    } catch (error) {
+      throw await this.#giveUp(error);
+    }
+  }
+
+  /** Init inside an event, under the function's timeout; undefined where it succeeded. */
+  async #initAgain(host: GuestHost, timeoutMs: number): Promise<CallEnd | undefined> {
+    const startedMs = this.#services.clock.monotonicMs();
+    let end: CallEnd;
+    try {
+      end = await (await host.startInit(timeoutMs)).ended;
+    } catch (error) {
+      throw await this.#giveUp(error);
+    }
+    if (end.kind === 'ready') {
+      this.#watch(theGuest(host));
+      return undefined;
+    }
+    const durationMs = this.#services.clock.monotonicMs() - startedMs;
+    this.#log.write(initReportLine(durationMs, 'invoke', initFailure(end)));
+    return end;
+  }
+
+  /** Writes END and REPORT, replaces a lost process, and frees the environment. */
+  async #settle(
+    host: GuestHost,
+    failure: FailureStatus | undefined,
+    requestId: string,
+    durationMs: number,
+  ): Promise<Buffer | undefined> {
+    const initDurationMs = this.#initDurationMs;
+    this.#initDurationMs = undefined;
+    if (this.#state.kind === 'invoking') {
+      this.#apply(
+        failure === undefined
+          ? { kind: 'answered' }
+          : { kind: 'process-lost', reason: failure.status === 'timeout' ? 'timeout' : 'exit' },
+      );
+    }
+    // What the function printed before it answered is in the pipes by now: one turn reads it.
+    if (failure === undefined) await nextLoopTurn();
+    else await host.discardGuest();
+
+    this.#log.write(endLine(requestId));
+    this.#log.write(
+      reportLine({
+        requestId,
+        durationMs,
+        billedDurationMs: Math.ceil(durationMs + (initDurationMs ?? 0)),
+        memoryMb: this.version.memoryMb,
+        maxMemoryUsedMb: host.memoryPeakMb,
+        ...(initDurationMs !== undefined && { initDurationMs }),
+        ...(failure !== undefined && { failure }),
+      }),
+    );
+    const logTail = this.#log.endRequest();
+    this.#freeAfterSettling();
+    return logTail;
+  }
+
+  #freeAfterSettling(): void {
+    if (this.#state.kind === 'settling') this.#apply({ kind: 'settled' });
+    else if (this.#state.kind === 'resetting') this.#apply({ kind: 'process-cleared' });
+    else return;
+    this.#owner.onFree(this);
+  }
+
+  /** A process may also go between two events: the next one then starts with init. */
+  #watch(guest: Guest): void {
+    void guest.exited.then(() => {
+      if (this.#host?.guest === guest && this.#state.kind === 'ready') {
+        this.#occupy(this.#reset('exit'));
+      }
+    });
+  }
+
+  async #reset(reason: ResetReason): Promise<void> {
+    this.#apply({ kind: 'process-lost', reason });
+    await this.#host?.discardGuest();
+    if (this.#state.kind === 'resetting') this.#apply({ kind: 'process-cleared' });
+  }
+
+  #occupy(work: Promise<void>): void {
+    const busy = work.then(() => {
+      if (this.#busy === busy) this.#busy = undefined;
+    });
+    this.#busy = busy;
+    // Whoever invokes next sees the failure; nobody else needs to.
+    busy.catch(() => {});
+  }
+
+  /** The platform cannot run this environment: it ends, and the caller is told what AWS would say. */
+  async #giveUp(cause: unknown): Promise<ServiceError> {
+    if (!this.#ending.signal.aborted && !(cause instanceof ServiceError)) {
+      this.#services.reportFault(
+        `Cannot run an environment of ${this.version.functionName}`,
+        cause,
+      );
+    }
+    void this.end('fault');
+    if (cause instanceof ServiceError) return cause;
+    return new ServiceError('ServiceException', 'The environment could not be started.', { cause });
+  }
+
+  async #tearDown(reason: EndReason): Promise<void> {
+    this.#apply({ kind: 'end', reason });
+    this.#ending.abort();
+    await this.#host?.discardGuest().catch(() => {});
+    await this.#busy?.catch(() => {});
+    try {
+      await this.#host?.[Symbol.asyncDispose]();
+    } catch (error) {
+      this.#services.reportFault(`Cannot remove environment ${this.id}`, error);
+    }
+    this.#apply({ kind: 'ended' });
+    this.#owner.onEnded(this);
+  }
+
+  #aliveHost(): GuestHost {
+    if (this.#host === undefined || this.#ending.signal.aborted) {
+      throw new ServiceError('ServiceException', 'The environment has ended.');
+    }
+    return this.#host;
+  }
+
+  #apply(event: EnvironmentEvent): void {
+    this.#state = transition(this.#state, event);
+  }
+}
+
+function openLog(version: FunctionVersion, services: EnvironmentServices): EnvironmentLog {
+  const { accountId, region, functionName, logGroupName } = version;
+  const logStreamName = logStreamNameFor(
+    services.clock.nowMs(),
+    functionName,
+    version.version,
+    logGroupName,
+    randomBytes(16).toString('hex'),
+  );
+  const group = { accountId, region, logGroupName };
+  return new EnvironmentLog(group, logStreamName, services.logStore, services.clock);
+}
+
+function theGuest(host: GuestHost | undefined): Guest {
+  if (host?.guest === undefined)
+    throw new Error('An environment that is ready must have a process');
+  return host.guest;
+}

@@ -1,0 +1,132 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { ManualClock } from '../clock/manual-clock.ts';
+import type { FunctionVersion } from '../domain/function.ts';
+import type { EndReason } from './environment-state.ts';
+import {
+  GenerationPool,
+  type EnvironmentOwner,
+  type PooledEnvironment,
+} from './generation-pool.ts';
+
+const KEEP_ALIVE_MS = 1_000;
+// The pool hands the version through to whoever creates environments and never looks at it.
+const VERSION = {} as FunctionVersion;
+
+class FakeEnvironment implements PooledEnvironment {
+  idleSinceMs = 0;
+  endReason: EndReason | undefined;
+  readonly owner: EnvironmentOwner<FakeEnvironment>;
+
+  constructor(owner: EnvironmentOwner<FakeEnvironment>) {
+    this.owner = owner;
+  }
+
+  end(reason: EndReason): Promise<void> {
+    if (this.endReason === undefined) {
+      this.endReason = reason;
+      this.owner.onEnded(this);
+    }
+    return Promise.resolve();
+  }
+}
+
+function setUp() {
+  const clock = new ManualClock();
+  let emptied = 0;
+  const pool = new GenerationPool<FakeEnvironment>(
+    clock,
+    KEEP_ALIVE_MS,
+    (owner) => new FakeEnvironment(owner),
+    () => {
+      emptied += 1;
+    },
+  );
+  return { clock, pool, emptied: () => emptied };
+}
+
+describe('generation pool', () => {
+  test('the environment freed last is taken first', () => {
+    const { pool } = setUp();
+    const first = pool.take(VERSION);
+    const second = pool.take(VERSION);
+    expect(second).not.toBe(first);
+    pool.onFree(first);
+    pool.onFree(second);
+    expect(pool.take(VERSION)).toBe(second);
+    expect(pool.take(VERSION)).toBe(first);
+  });
+
+  test('an environment that is idle for the keep-alive time is ended, a busy one is not', () => {
+    const { clock, pool, emptied } = setUp();
+    const idle = pool.take(VERSION);
+    const busy = pool.take(VERSION);
+    pool.onFree(idle);
+    clock.advance(KEEP_ALIVE_MS);
+    expect(idle.endReason).toBe('keep-alive');
+    expect(busy.endReason).toBeUndefined();
+    pool.onFree(busy);
+    clock.advance(KEEP_ALIVE_MS);
+    expect(busy.endReason).toBe('keep-alive');
+    expect(emptied()).toBe(1);
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  test('retiring ends free environments at once and busy ones when they are freed', () => {
+    const { pool, emptied } = setUp();
+    const idle = pool.take(VERSION);
+    const busy = pool.take(VERSION);
+    pool.onFree(idle);
+    pool.retire('updated');
+    expect(idle.endReason).toBe('updated');
+    expect(busy.endReason).toBeUndefined();
+    pool.onFree(busy);
+    expect(busy.endReason).toBe('updated');
+    expect(emptied()).toBe(1);
+  });
+
+  test('an environment that ends by itself is not handed out again', () => {
+    const { pool } = setUp();
+    const lost = pool.take(VERSION);
+    pool.take(VERSION);
+    pool.onFree(lost);
+    void lost.end('fault');
+    expect(pool.take(VERSION)).not.toBe(lost);
+  });
+
+  test('whatever the order, no environment serves two takers and none outlives its idle time', () => {
+    const step = fc.oneof(
+      fc.constant({ kind: 'take' as const }),
+      fc.nat(10).map((index) => ({ kind: 'free' as const, index })),
+      fc.nat(1_500).map((byMs) => ({ kind: 'advance' as const, byMs })),
+    );
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 80 }), (steps) => {
+        const { clock, pool } = setUp();
+        const taken: FakeEnvironment[] = [];
+        const idle = new Set<FakeEnvironment>();
+        for (const current of steps) {
+          if (current.kind === 'take') {
+            const environment = pool.take(VERSION);
+            expect(taken).not.toContain(environment);
+            expect(environment.endReason).toBeUndefined();
+            idle.delete(environment);
+            taken.push(environment);
+          } else if (current.kind === 'free') {
+            const [environment] = taken.splice(current.index % Math.max(1, taken.length), 1);
+            if (environment === undefined) continue;
+            pool.onFree(environment);
+            idle.add(environment);
+          } else {
+            clock.advance(current.byMs);
+            for (const environment of idle) {
+              const idleMs = clock.monotonicMs() - environment.idleSinceMs;
+              expect(environment.endReason !== undefined).toBe(idleMs >= KEEP_ALIVE_MS);
+              if (environment.endReason !== undefined) idle.delete(environment);
+            }
+          }
+        }
+      }),
+    );
+  });
+});

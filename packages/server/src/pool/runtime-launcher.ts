@@ -1,0 +1,97 @@
+import { createHash } from 'node:crypto';
+import { realpath } from 'node:fs/promises';
+import type { CodeStore } from '../artifacts/code-store.ts';
+import type { FunctionVersion } from '../domain/function.ts';
+import { MANAGED_RUNTIMES, type ManagedRuntime } from '../domain/runtimes.ts';
+import { ServiceError } from '../domain/service-error.ts';
+import type { Interpreter, RuntimeCatalog } from '../runtimes/runtime-catalog.ts';
+import type { GuestCommand, GuestPaths, SandboxDirectories } from '../sandbox/sandbox.ts';
+
+/** Everything needed to start one version's runtime in a sandbox. */
+export interface RuntimeLaunch {
+  readonly directories: SandboxDirectories;
+  readonly warnings: readonly string[];
+  /** As INIT_START prints it: `nodejs:22.v11`. */
+  readonly runtimeVersion: string;
+  readonly runtimeVersionArn: string;
+  command(paths: GuestPaths, environment: Readonly<Record<string, string>>): GuestCommand;
+}
+
+/** Folders of Hearth's own bootstraps on the host. */
+export type BootstrapDirectories = Readonly<Record<ManagedRuntime['family'], string>>;
+
+/** Finds code, interpreter and bootstrap of a version, and how to start them. */
+export class RuntimeLauncher {
+  readonly #catalog: RuntimeCatalog;
+  readonly #codeStore: CodeStore;
+  readonly #bootstraps: BootstrapDirectories;
+
+  constructor(catalog: RuntimeCatalog, codeStore: CodeStore, bootstraps: BootstrapDirectories) {
+    this.#catalog = catalog;
+    this.#codeStore = codeStore;
+    this.#bootstraps = bootstraps;
+  }
+
+  /** Rejects with InvalidRuntimeException where this machine has nothing that runs the runtime. */
+  async plan(version: FunctionVersion): Promise<RuntimeLaunch> {
+    const choice = await this.#catalog.resolve(version.runtime);
+    const runtime = MANAGED_RUNTIMES.get(version.runtime);
+    if (choice === undefined || runtime === undefined) {
+      throw new ServiceError(
+        'InvalidRuntimeException',
+        `Cannot start ${version.functionName} as its runtime ${version.runtime} must be on this machine: ` +
+          'no interpreter that may run it was found. See: hearth runtimes list',
+      );
+    }
+    const { interpreter, exact } = choice;
+    const numbered = `${runtime.family}:${interpreter.version.replace(/\.([^.]*)$/, '.v$1')}`;
+    return {
+      directories: {
+        task: await this.#taskDirectory(version),
+        runtime: this.#bootstraps[runtime.family],
+        language: interpreter.prefix,
+      },
+      warnings: exact ? [] : [nearestWarning(version.runtime, interpreter)],
+      runtimeVersion: numbered,
+      runtimeVersionArn: `arn:aws:lambda:${version.region}::runtime:${createHash('sha256').update(numbered).digest('hex')}`,
+      command: (paths, environment) => ({
+        argv: [
+          `${paths.language}/${interpreter.program}`,
+          ...START_ARGUMENTS[runtime.family](paths, version.memoryMb),
+        ],
+        environment: { ...environment, _HEARTH_CHANNEL_FD: '3', _LAMBDA_TELEMETRY_LOG_FD: '4' },
+        cwd: paths.task,
+      }),
+    };
+  }
+
+  async #taskDirectory(version: FunctionVersion): Promise<string> {
+    return version.code.kind === 'archive'
+      ? this.#codeStore.directory(version.code.sha256)
+      : await realpath(version.code.directory);
+  }
+}
+
+/**
+ * V8 sizes its heap by the machine's memory. Told the function's instead, it collects garbage before
+ * the limit is reached rather than being killed at it.
+ */
+const START_ARGUMENTS: Readonly<
+  Record<ManagedRuntime['family'], (paths: GuestPaths, memoryMb: number) => string[]>
+> = {
+  nodejs: (paths, memoryMb) => [
+    '--max-http-header-size=81920',
+    `--max-semi-space-size=${Math.max(1, Math.floor(memoryMb * 0.05))}`,
+    `--max-old-space-size=${Math.floor(memoryMb * 0.9)}`,
+    `${paths.runtime}/index.cjs`,
+  ],
+  python: (paths) => ['-B', `${paths.runtime}/bootstrap.py`],
+};
+
+function nearestWarning(runtime: string, interpreter: Interpreter): string {
+  const name = interpreter.family === 'nodejs' ? 'Node.js' : 'Python';
+  return (
+    `${runtime} runs on ${name} ${interpreter.version}, the nearest on this machine. ` +
+    `To have the matching one: hearth runtimes install ${runtime}`
+  );
+}
