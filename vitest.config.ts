@@ -1,5 +1,7 @@
 import { defineConfig } from 'vitest/config';
 
+import { SummaryReporter } from './scripts/test/summary-reporter.ts';
+
 export default defineConfig({
   test: {
     include: [
@@ -12,6 +14,6 @@ export default defineConfig({
     maxWorkers: 2,
     testTimeout: 60_000,
     hookTimeout: 60_000,
-    reporters: ['default'],
+    reporters: ['default', new SummaryReporter()],
   },
 });

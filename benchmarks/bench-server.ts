@@ -1,0 +1,101 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
+import { setTimeout as delay } from 'node:timers/promises';
+
+import {
+  CreateFunctionCommand,
+  GetFunctionConfigurationCommand,
+  LambdaClient,
+  type Runtime,
+} from '@aws-sdk/client-lambda';
+import { ZipFile } from 'yazl';
+
+import { startServerProcess } from '../scripts/server-process.ts';
+import { httpRequest } from './http-connection.ts';
+
+/** A server of its own for one measurement, with an empty data folder and a port that was free. */
+export interface BenchServer extends AsyncDisposable {
+  readonly endpoint: string;
+  readonly client: LambdaClient;
+}
+
+export async function startBenchServer(): Promise<BenchServer> {
+  const dataDirectory = await mkdtemp(join(tmpdir(), 'hearth-bench-'));
+  const server = await startServerProcess({
+    args: ['--port', '0', '--data-dir', dataDirectory],
+    env: process.env,
+    errorOutput: 'collect',
+  });
+  const client = new LambdaClient({
+    endpoint: server.endpoint,
+    region: 'us-east-1',
+    credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
+    maxAttempts: 1,
+  });
+  return {
+    endpoint: server.endpoint,
+    client,
+    [Symbol.asyncDispose]: async () => {
+      client.destroy();
+      await server.stop();
+      await rm(dataDirectory, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Deploys a function of one file and waits until it is active. */
+export async function createFunction(
+  client: LambdaClient,
+  definition: { name: string; runtime: Runtime; file: string; source: string },
+): Promise<void> {
+  const zip = new ZipFile();
+  zip.addBuffer(Buffer.from(definition.source), definition.file);
+  zip.end();
+  await client.send(
+    new CreateFunctionCommand({
+      FunctionName: definition.name,
+      Runtime: definition.runtime,
+      Handler: definition.file.replace(/\.[^.]+$/, '.handler'),
+      Role: 'arn:aws:iam::000000000000:role/benchmark',
+      MemorySize: 1769,
+      Timeout: 30,
+      Code: { ZipFile: await buffer(zip.outputStream) },
+    }),
+  );
+  await untilActive(client, definition.name);
+}
+
+/** Waits for the function's code and configuration to be in effect. */
+export async function untilActive(client: LambdaClient, functionName: string): Promise<void> {
+  const signal = AbortSignal.timeout(30_000);
+  for (;;) {
+    const { State: state, LastUpdateStatus: update } = await client.send(
+      new GetFunctionConfigurationCommand({ FunctionName: functionName }),
+    );
+    if (state === 'Active' && update === 'Successful') return;
+    await delay(10, undefined, { signal });
+  }
+}
+
+/** A prepared Invoke. The server takes any signature by default and reads the region from its scope. */
+export function invokeRequest(
+  endpoint: string,
+  functionName: string,
+  payload: string,
+  headers: readonly string[] = [],
+): Uint8Array {
+  const scope = 'test/20250101/us-east-1/lambda/aws4_request';
+  return httpRequest(
+    'POST',
+    endpoint,
+    `/2015-03-31/functions/${functionName}/invocations`,
+    [
+      'X-Amz-Date: 20250101T000000Z',
+      `Authorization: AWS4-HMAC-SHA256 Credential=${scope}, SignedHeaders=host, Signature=${'0'.repeat(64)}`,
+      ...headers,
+    ],
+    payload,
+  );
+}

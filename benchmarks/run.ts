@@ -1,0 +1,70 @@
+// npm run bench -- [NAME …] [--json]: measures the real server. Without a name, everything.
+import { parseArgs } from 'node:util';
+
+import Table from 'cli-table3';
+
+import type { Benchmark, Figure } from './benchmark.ts';
+import { coldStart } from './cold-start.ts';
+import { warmInvoke } from './warm-invoke.ts';
+
+const BENCHMARKS: readonly Benchmark[] = [coldStart, warmInvoke];
+
+process.exitCode = await main();
+
+async function main(): Promise<number> {
+  const options = parseOptions();
+  if (options === undefined) return 2;
+  for (const benchmark of options.benchmarks) {
+    note(`${benchmark.name}: ${benchmark.what}`);
+    const figures = await benchmark.run(note);
+    if (options.json) for (const figure of figures) process.stdout.write(`${toJson(figure)}\n`);
+    else note(toTable(figures));
+  }
+  return 0;
+}
+
+function parseOptions(): { benchmarks: readonly Benchmark[]; json: boolean } | undefined {
+  try {
+    const { positionals, values } = parseArgs({
+      allowPositionals: true,
+      options: { json: { type: 'boolean', default: false } },
+    });
+    const benchmarks = positionals.length === 0 ? BENCHMARKS : positionals.map(find);
+    return { benchmarks, json: values.json };
+  } catch (error) {
+    note(error instanceof Error ? error.message : String(error));
+    return undefined;
+  }
+}
+
+function find(name: string): Benchmark {
+  const found = BENCHMARKS.find((benchmark) => benchmark.name === name);
+  if (found !== undefined) return found;
+  const names = BENCHMARKS.map((benchmark) => benchmark.name).join(', ');
+  throw new Error(`Cannot run ${name} as a benchmark must be one of ${names}`);
+}
+
+function toJson(figure: Figure): string {
+  return JSON.stringify({ ...figure, value: rounded(figure.value) });
+}
+
+function toTable(figures: readonly Figure[]): string {
+  const table = new Table({
+    head: ['figure', 'value', 'unit', 'samples'],
+    colAligns: ['left', 'right', 'left', 'right'],
+    style: { head: [], border: [] },
+  });
+  for (const { name, value, unit, samples } of figures) {
+    table.push([name, String(rounded(value)), unit, String(samples ?? '')]);
+  }
+  return table.toString();
+}
+
+/** Three digits are more than two runs have in common. */
+function rounded(value: number): number {
+  return Number(value.toPrecision(3));
+}
+
+function note(line: string): void {
+  process.stderr.write(`${line}\n`);
+}

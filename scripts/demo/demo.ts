@@ -1,0 +1,113 @@
+// npm start: the real server with the functions of examples/ on it.
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import { LambdaClient, ListFunctionsCommand } from '@aws-sdk/client-lambda';
+import Table from 'cli-table3';
+import pc from 'picocolors';
+
+import { ServerExit, startServerProcess, type ServerProcess } from '../server-process.ts';
+import { deploy } from './deploy.ts';
+import { readExamples, type Example } from './example.ts';
+import { howToCall } from './how-to-call.ts';
+import { measure } from './measure.ts';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const stopRequested = Promise.withResolvers<void>();
+let stopping = false;
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  // Stays in place: a terminal and npm each send their own, and the server ends once.
+  process.on(signal, () => {
+    stopping = true;
+    stopRequested.resolve();
+  });
+}
+
+process.exitCode = await main();
+
+async function main(): Promise<number> {
+  const server = await start();
+  if (typeof server === 'number') return server;
+  const work = showExamples(server.endpoint).catch((error: unknown) => {
+    if (!stopping) print(pc.red(`The examples could not be shown: ${messageOf(error)}`));
+  });
+  const ended = await Promise.race([server.exited, stopRequested.promise]);
+  if (ended !== undefined) return ended;
+  print('Stopping');
+  const exitCode = await server.stop();
+  await work;
+  return exitCode;
+}
+
+/** The server, or the code that it ended with. */
+async function start(): Promise<ServerProcess | number> {
+  try {
+    return await startServerProcess({
+      args: process.argv.slice(2),
+      env: {
+        ...process.env,
+        HEARTH_DATA_DIR: process.env['HEARTH_DATA_DIR'] ?? join(root, '.hearth'),
+      },
+      errorOutput: 'inherit',
+      onLine: print,
+    });
+  } catch (error) {
+    if (error instanceof ServerExit) return error.exitCode;
+    throw error;
+  }
+}
+
+async function showExamples(endpoint: string): Promise<void> {
+  print(`hearth ready ${endpoint}`);
+  const client = new LambdaClient({
+    endpoint,
+    region: 'us-east-1',
+    credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
+    maxAttempts: 1,
+  });
+  // The client's own first call is slow; that is not the server's doing.
+  await client.send(new ListFunctionsCommand({}));
+  const table = new Table({
+    head: ['function', 'runtime', 'cold ms', 'warm ms', ''],
+    colAligns: ['left', 'left', 'right', 'right', 'left'],
+    style: { head: process.stdout.isTTY ? ['bold'] : [], border: [] },
+  });
+  for (const example of await readExamples(join(root, 'examples'))) {
+    if (stopping) return;
+    table.push(await row(client, example));
+  }
+  print(`\n${table.toString()}`);
+  print(
+    'cold: first invocation since the start; warm: median of the next nine; seen by the client\n',
+  );
+  print(howToCall(endpoint));
+  print('\nServing until Ctrl-C');
+  client.destroy();
+}
+
+async function row(client: LambdaClient, example: Example): Promise<string[]> {
+  const { functionName, runtime, what } = example;
+  try {
+    const deployment = await deploy(client, example);
+    const { coldMs, warmMs } = await measure(client, example);
+    return [functionName, runtime, coldMs.toFixed(1), warmMs.toFixed(1), `${deployment}: ${what}`];
+  } catch (error) {
+    // The server has no interpreter for it: nothing is wrong with the example.
+    const missing = error instanceof Error && error.name === 'InvalidRuntimeException';
+    return [
+      functionName,
+      runtime,
+      '-',
+      '-',
+      `${missing ? 'skipped' : 'failed'}: ${messageOf(error)}`,
+    ];
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`);
+}

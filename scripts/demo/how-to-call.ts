@@ -1,0 +1,33 @@
+import pc from 'picocolors';
+
+/** Commands to copy from the terminal: the AWS CLI, an SDK, and Hearth's own CLI. */
+export function howToCall(endpoint: string): string {
+  return `${pc.bold('With the AWS CLI')}
+export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_DEFAULT_REGION=us-east-1
+aws --endpoint-url ${endpoint} lambda list-functions --query 'Functions[].FunctionName'
+aws --endpoint-url ${endpoint} lambda invoke --function-name counter /dev/stdout
+aws --endpoint-url ${endpoint} lambda invoke --function-name hello-node-esm \\
+  --cli-binary-format raw-in-base64-out --payload '{"name":"Grace"}' /dev/stdout
+
+${pc.bold('With an AWS SDK')}
+import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
+const client = new LambdaClient({
+  endpoint: '${endpoint}',
+  region: 'us-east-1',
+  credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
+});
+const { Payload } = await client.send(
+  new InvokeCommand({ FunctionName: 'hello-node-esm', Payload: '{"name":"Grace"}' }),
+);
+console.log(Payload.transformToString());
+
+${pc.bold("With Hearth's own CLI")}
+npm run -s hearth -- functions list${remote(endpoint)}
+npm run -s hearth -- invoke hello-node-esm -e '{"name":"Grace"}' --tail${remote(endpoint)}
+npm run -s hearth -- logs context-node${remote(endpoint)}`;
+}
+
+/** The CLI looks for the server at its usual address. */
+function remote(endpoint: string): string {
+  return endpoint === 'http://127.0.0.1:4566' ? '' : ` --endpoint-url ${endpoint}`;
+}
