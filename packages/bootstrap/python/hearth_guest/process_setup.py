@@ -1,0 +1,54 @@
+"""Makes this process the function's: environment, working folder, module path, output streams."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+
+def adopt_environment(environment: dict[str, str]) -> None:
+    """Replaces the whole environment, also for the C library and for programs started later."""
+    os.environ.clear()
+    os.environ.update(environment)
+    time.tzset()
+
+
+def enter_task(task_root: str) -> None:
+    """Puts the function's code first, then PYTHONPATH, before what the interpreter has by itself.
+
+    The interpreter has not seen the function's PYTHONPATH where it was started ahead of it.
+    """
+    first = [task_root]
+    for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep):
+        if entry and entry not in first:
+            first.append(entry)
+    sys.path[:] = first + [entry for entry in sys.path if entry not in first]
+    try:
+        os.chdir(task_root)
+    except OSError:
+        pass  # the import that follows says it better
+
+
+def prepare_output() -> None:
+    """Lines leave as they are printed. Errors as on AWS, whatever locale the process was started in."""
+    sys.stdout.reconfigure(line_buffering=True, errors="strict")
+    sys.stderr.reconfigure(line_buffering=True, errors="backslashreplace")
+
+
+def flush_output() -> None:
+    """Writes out what is printed and not yet ended by a line break. The function may have replaced
+    the streams by anything."""
+    for stream in (sys.stdout, sys.stderr, sys.__stdout__):
+        try:
+            stream.flush()  # type: ignore[union-attr]
+        except Exception:
+            pass
+
+
+def set_trace_id(trace_id: str | None) -> None:
+    """The X-Ray trace of the event under way, where SDK clients look for it."""
+    if trace_id is not None:
+        os.environ["_X_AMZN_TRACE_ID"] = trace_id
+    else:
+        os.environ.pop("_X_AMZN_TRACE_ID", None)
