@@ -7,21 +7,21 @@ describe('admission', () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 1, max: 5 }),
-        fc.array(fc.tuple(fc.constantFrom('a', 'b'), fc.boolean()), { maxLength: 80 }),
+        fc.array(fc.tuple(fc.constantFrom('1', '2'), fc.boolean()), { maxLength: 80 }),
         (limit, steps) => {
           const admission = new Admission(limit);
-          const running: Record<string, number> = { a: 0, b: 0 };
+          const running: Record<string, number> = { '1': 0, '2': 0 };
           for (const [account, enters] of steps) {
             const now = running[account] ?? 0;
             if (!enters) {
               if (now === 0) continue;
-              admission.leave(account);
+              admission.leave(of(account));
               running[account] = now - 1;
             } else if (now < limit) {
-              admission.enter(account);
+              admission.enter(of(account));
               running[account] = now + 1;
             } else {
-              expect(() => admission.enter(account)).toThrow(
+              expect(() => admission.enter(of(account))).toThrow(
                 expect.objectContaining({
                   code: 'TooManyRequestsException',
                   reason: 'ConcurrentInvocationLimitExceeded',
@@ -34,3 +34,7 @@ describe('admission', () => {
     );
   });
 });
+
+function of(accountId: string) {
+  return { accountId, region: 'us-east-1', functionName: 'fn' };
+}

@@ -1,6 +1,7 @@
+import type { FunctionIdentity } from '../domain/function.ts';
 import { ServiceError } from '../domain/service-error.ts';
 
-/** Counts what runs at once in each account and refuses what is over the limit. */
+/** Counts what runs at once in each account and region, and refuses what is over the limit. */
 export class Admission {
   readonly #accountConcurrency: number;
   readonly #running = new Map<string, number>();
@@ -9,19 +10,26 @@ export class Admission {
     this.#accountConcurrency = accountConcurrency;
   }
 
-  /** Takes one unit of the account's concurrency; throws TooManyRequestsException where none is left. */
-  enter(accountId: string): void {
-    const running = this.#running.get(accountId) ?? 0;
+  /** Takes one unit of the account's concurrency in its region; throws TooManyRequestsException where none is left. */
+  enter(identity: FunctionIdentity): void {
+    const key = poolKey(identity);
+    const running = this.#running.get(key) ?? 0;
     if (running >= this.#accountConcurrency) {
       throw new ServiceError('TooManyRequestsException', 'Rate Exceeded.', {
         reason: 'ConcurrentInvocationLimitExceeded',
       });
     }
-    this.#running.set(accountId, running + 1);
+    this.#running.set(key, running + 1);
   }
 
   /** Gives back what `enter` took. */
-  leave(accountId: string): void {
-    this.#running.set(accountId, (this.#running.get(accountId) ?? 1) - 1);
+  leave(identity: FunctionIdentity): void {
+    const key = poolKey(identity);
+    this.#running.set(key, (this.#running.get(key) ?? 1) - 1);
   }
+}
+
+/** AWS counts concurrency per account and region. */
+function poolKey(identity: FunctionIdentity): string {
+  return `${identity.accountId}/${identity.region}`;
 }

@@ -20,13 +20,13 @@ export class PoolInvoker implements Invoker {
 
   async invoke(version: FunctionVersion, invocation: Invocation): Promise<Outcome> {
     if (this.#closing) throw new ServiceError('ServiceException', 'The server is shutting down.');
-    this.#admission.enter(version.accountId);
+    this.#admission.enter(version);
     this.#running += 1;
     try {
       return await this.#pool.take(version).invoke(invocation);
     } finally {
       this.#running -= 1;
-      this.#admission.leave(version.accountId);
+      this.#admission.leave(version);
       if (this.#running === 0) this.#onIdle?.();
     }
   }

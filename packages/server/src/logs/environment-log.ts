@@ -35,11 +35,11 @@ export class EnvironmentLog {
     return tail;
   }
 
-  /** Appends one event; `timestampMs` where the writer knows it better than the clock. */
-  write(message: string, timestampMs = this.#clock.nowMs()): void {
+  /** Appends one event at the server's own time: what a guest says of the time is not trusted. */
+  write(message: string): void {
     this.#tail?.append(message);
     this.#store.append(this.#group, this.logStreamName, {
-      timestampMs,
+      timestampMs: this.#clock.nowMs(),
       message,
       ...(this.#requestId !== undefined && { requestId: this.#requestId }),
     });

@@ -68,10 +68,7 @@ export class Guest {
   }
 
   init(init: RuntimeInit, timeoutMs: number): Promise<CallEnd> {
-    return this.#end(
-      this.#session.booted().then(() => this.#session.init(init)),
-      timeoutMs,
-    );
+    return this.#end(this.#session.init(init), timeoutMs);
   }
 
   invoke(event: RuntimeEvent, timeoutMs: number): Promise<CallEnd> {
@@ -140,7 +137,7 @@ async function readLines(stream: Readable, log: EnvironmentLog): Promise<void> {
 }
 
 async function readLogFrames(stream: Readable, log: EnvironmentLog): Promise<void> {
-  const decoder = new LogFrameDecoder((event) => log.write(event.message, event.timestampMs));
+  const decoder = new LogFrameDecoder((event) => log.write(event.message));
   stream.on('data', (chunk: Buffer) => decoder.write(chunk));
   await finished(stream, { writable: false }).catch(() => {});
   decoder.end();

@@ -1,0 +1,86 @@
+import { describe, expect, test } from 'vitest';
+import type { FunctionVersion } from '../domain/function.ts';
+import { environmentVariables } from './environment-variables.ts';
+
+const INSIDE = {
+  task: '/var/task',
+  runtime: '/var/runtime',
+  language: '/var/lang',
+  opt: '/opt',
+  tmp: '/tmp',
+};
+
+function variables(over: Partial<FunctionVersion> = {}, hostPath?: string): Record<string, string> {
+  const version = {
+    accountId: '123456789012',
+    region: 'eu-west-1',
+    functionName: 'fn',
+    version: '$LATEST',
+    runtime: 'nodejs22.x',
+    handler: 'index.handler',
+    memoryMb: 128,
+    environment: {},
+    logGroupName: '/aws/lambda/fn',
+    ...over,
+  } as FunctionVersion;
+  return environmentVariables({
+    version,
+    paths: INSIDE,
+    logStreamName: 'stream',
+    endpoint: 'http://127.0.0.1:4566',
+    ...(hostPath !== undefined && { hostPath }),
+  });
+}
+
+describe('environment variables', () => {
+  test('a Node.js function sees what AWS Lambda sets', () => {
+    expect(variables()).toMatchObject({
+      _HANDLER: 'index.handler',
+      AWS_REGION: 'eu-west-1',
+      AWS_DEFAULT_REGION: 'eu-west-1',
+      AWS_EXECUTION_ENV: 'AWS_Lambda_nodejs22.x',
+      AWS_LAMBDA_FUNCTION_NAME: 'fn',
+      AWS_LAMBDA_FUNCTION_VERSION: '$LATEST',
+      AWS_LAMBDA_FUNCTION_MEMORY_SIZE: '128',
+      AWS_LAMBDA_INITIALIZATION_TYPE: 'on-demand',
+      AWS_LAMBDA_LOG_GROUP_NAME: '/aws/lambda/fn',
+      AWS_LAMBDA_LOG_STREAM_NAME: 'stream',
+      LAMBDA_TASK_ROOT: '/var/task',
+      LAMBDA_RUNTIME_DIR: '/var/runtime',
+      LANG: 'en_US.UTF-8',
+      TZ: ':UTC',
+      PATH: '/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:/opt/bin',
+      LD_LIBRARY_PATH:
+        '/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib',
+      NODE_PATH:
+        '/opt/nodejs/node22/node_modules:/opt/nodejs/node_modules:/var/runtime/node_modules:/var/runtime:/var/task',
+    });
+  });
+
+  test('a Python function gets PYTHONPATH instead of NODE_PATH', () => {
+    const found = variables({ runtime: 'python3.12' });
+    expect(found['PYTHONPATH']).toBe('/var/runtime');
+    expect(found).not.toHaveProperty('NODE_PATH');
+  });
+
+  test('its SDK clients reach this server as its own account, unless it says otherwise', () => {
+    expect(variables()).toMatchObject({
+      AWS_ENDPOINT_URL: 'http://127.0.0.1:4566',
+      AWS_ACCESS_KEY_ID: '123456789012',
+    });
+    const own = variables({ environment: { AWS_ENDPOINT_URL: 'http://elsewhere' } });
+    expect(own['AWS_ENDPOINT_URL']).toBe('http://elsewhere');
+  });
+
+  test('a variable of the user never replaces a reserved one', () => {
+    const found = variables({ environment: { AWS_REGION: 'x', TZ: 'Europe/Berlin' } });
+    expect(found['AWS_REGION']).toBe('eu-west-1');
+    expect(found['TZ']).toBe('Europe/Berlin');
+  });
+
+  test('on the host itself programs are found on its PATH and its libraries are left alone', () => {
+    const found = variables({}, '/usr/bin:/bin');
+    expect(found['PATH']).toBe('/var/lang/bin:/usr/bin:/bin:/opt/bin');
+    expect(found['LD_LIBRARY_PATH']).not.toContain('lib64');
+  });
+});

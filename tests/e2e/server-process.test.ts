@@ -1,0 +1,136 @@
+import { LambdaClient } from '@aws-sdk/client-lambda';
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { promisify } from 'node:util';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { deploy, invoke } from '../support/function.ts';
+
+const run = promisify(execFile);
+const CLI = new URL('../../packages/server/src/cli/main.ts', import.meta.url).pathname;
+
+/** The function tells its process id on the host only where it shares the host's processes. */
+const MARK = 'hearth-test-survivor';
+const SPAWNER = {
+  'index.js': `const { spawn } = require('node:child_process');
+    exports.handler = async (event) => {
+      const child = spawn(process.execPath, ['-e', 'setInterval(()=>{},1000)', '${MARK}-' + event.mark],
+        { detached: true, stdio: 'ignore' });
+      child.unref();
+      return 'spawned';
+    };`,
+};
+
+/** Says that it runs, then takes its time. */
+const SLOW = {
+  'index.js': `const http = require('node:http');
+    exports.handler = async (event) => {
+      await new Promise((resolve) => http.get(event.notify, resolve));
+      await new Promise((resolve) => setTimeout(resolve, 500));
+      return 'finished';
+    };`,
+};
+
+/** A listener that a function can call; `request` settles at the first call. */
+async function listenOnce(): Promise<AsyncDisposable & { url: string; request: Promise<void> }> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const listener = createServer((_, response) => {
+    response.end();
+    resolve();
+  });
+  listener.listen(0, '127.0.0.1');
+  await once(listener, 'listening');
+  const { port } = listener.address() as AddressInfo;
+  return {
+    url: `http://127.0.0.1:${port}/`,
+    request: promise,
+    [Symbol.asyncDispose]: async () => {
+      listener.closeAllConnections();
+      listener.close();
+      await once(listener, 'close');
+    },
+  };
+}
+
+describe('the server process', () => {
+  let dataDir: string;
+  const servers: ChildProcess[] = [];
+
+  beforeEach(async () => {
+    dataDir = await mkdtemp(join(tmpdir(), 'hearth-server-'));
+  });
+
+  afterEach(async () => {
+    for (const server of servers.splice(0)) {
+      if (server.exitCode === null && server.signalCode === null) {
+        server.kill('SIGTERM');
+        await once(server, 'exit');
+      }
+    }
+    await rm(dataDir, { recursive: true, force: true });
+  });
+
+  async function start(): Promise<{ server: ChildProcess; client: LambdaClient }> {
+    const server = spawn(process.execPath, [CLI, 'start', '--port', '0', '--data-dir', dataDir], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    servers.push(server);
+    if (server.stdout === null) throw new Error('the server must have a standard output');
+    for await (const line of createInterface({ input: server.stdout })) {
+      const endpoint = /^hearth ready (http:\S+)$/.exec(line)?.[1];
+      if (endpoint === undefined) continue;
+      const client = new LambdaClient({
+        endpoint,
+        region: 'us-east-1',
+        credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
+        maxAttempts: 1,
+      });
+      return { server, client };
+    }
+    throw new Error('the server ended before it was ready');
+  }
+
+  async function survivors(mark: string): Promise<string> {
+    const { stdout } = await run('ps', ['-eo', 'pid,args']);
+    return stdout
+      .split('\n')
+      .filter((line) => line.includes(`${MARK}-${mark}`) || line.includes(dataDir))
+      .filter((line) => !line.includes('ps -eo'))
+      .join('\n');
+  }
+
+  test('on SIGTERM it finishes what runs, ends every child and exits 0', async () => {
+    const { server, client } = await start();
+    await deploy(client, 'spawner', SPAWNER);
+    await invoke(client, 'spawner', { mark: `term-${process.pid}` });
+    await deploy(client, 'slow', SLOW);
+    await using started = await listenOnce();
+    const running = invoke(client, 'slow', { notify: started.url });
+    await started.request;
+    server.kill('SIGTERM');
+    const [code] = (await once(server, 'exit')) as [number | null];
+    expect(code).toBe(0);
+    expect((await running).result).toBe('finished');
+    expect(await survivors(`term-${process.pid}`)).toBe('');
+  });
+
+  test('after kill -9 a restart finds its functions and leaves nothing of the old run', async () => {
+    const first = await start();
+    await deploy(first.client, 'spawner', SPAWNER);
+    const mark = `kill-${process.pid}`;
+    await invoke(first.client, 'spawner', { mark });
+    first.server.kill('SIGKILL');
+    await once(first.server, 'exit');
+
+    const second = await start();
+    expect(
+      await survivors(mark).then((text) => text.replaceAll(/.*cli\/main\.ts start.*/g, '').trim()),
+    ).toBe('');
+    expect((await invoke(second.client, 'spawner', { mark })).result).toBe('spawned');
+  });
+});
