@@ -1,0 +1,69 @@
+import { API_OPTIONS, connect } from '../api-options.ts';
+import type { Command } from '../command.ts';
+import { asObject, listField, textField } from '../json-fields.ts';
+import type { Output } from '../output.ts';
+import { printTable } from '../table.ts';
+
+export const doctorCommand: Command = {
+  arguments: [],
+  options: API_OPTIONS,
+  async run(context, _arguments, options) {
+    const client = connect(context, options);
+    const query = { runtimes: 'true' };
+    const health = await client.json({ method: 'GET', path: '/_hearth/health', query });
+    if (options.isSet('json')) context.output.json(health);
+    else await printHealth(context.output, health);
+    return 0;
+  },
+};
+
+async function printHealth(output: Output, health: unknown): Promise<void> {
+  const sandbox = asObject(health)['sandbox'];
+  const reason = textField(sandbox, 'reason');
+  await printTable(
+    output,
+    ['SERVER', ''],
+    [
+      ['version', textField(health, 'version') ?? ''],
+      ['data folder', textField(health, 'dataDir') ?? ''],
+      ['account', textField(health, 'accountId') ?? ''],
+      ['region', textField(health, 'region') ?? ''],
+      [
+        'sandbox',
+        (textField(sandbox, 'driver') ?? '') + (reason === undefined ? '' : `: ${reason}`),
+      ],
+    ],
+  );
+  output.data('\n');
+  await printTable(
+    output,
+    ['LIMIT', 'ENFORCED', 'WHY NOT', 'REMEDY'],
+    listField(sandbox, 'limits').map((limit) => [
+      textField(limit, 'property') ?? '',
+      asObject(limit)['enforced'] === true ? 'yes' : 'no',
+      textField(limit, 'why') ?? '',
+      textField(limit, 'remedy') ?? '',
+    ]),
+  );
+  output.data('\n');
+  await printTable(
+    output,
+    ['RUNTIME', 'INTERPRETER', 'MATCH', 'PATH', 'FOUND BY'],
+    listField(health, 'runtimes').map((runtime) => runtimeRow(runtime)),
+  );
+}
+
+/** One line of the table of runtimes, from a RuntimeReport. */
+export function runtimeRow(runtime: unknown): string[] {
+  const name = textField(runtime, 'runtime') ?? '';
+  const version = textField(runtime, 'version');
+  if (version === undefined) return [name, 'none', '', '', ''];
+  const match = asObject(runtime)['exact'] === true ? 'exact' : 'nearest';
+  return [
+    name,
+    version,
+    match,
+    textField(runtime, 'path') ?? '',
+    textField(runtime, 'origin') ?? '',
+  ];
+}

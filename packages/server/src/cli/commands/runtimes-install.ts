@@ -1,0 +1,30 @@
+import { InstallError } from '../../runtimes/install-error.ts';
+import { installRuntime } from '../../runtimes/install-runtime.ts';
+import { JSON_OPTION } from '../api-options.ts';
+import type { Command } from '../command.ts';
+import { CommandError } from '../command.ts';
+import { configOptions, readConfig } from '../config-options.ts';
+
+const SETTINGS_USED = ['dataDir'] as const;
+
+export const runtimesInstallCommand: Command = {
+  arguments: [{ name: '<runtime>', description: 'runtime, such as nodejs22.x or python3.12' }],
+  options: [...configOptions(SETTINGS_USED), JSON_OPTION],
+  notes:
+    'Node.js comes from the npm registry by npm, Python by uv. A running server uses it at once.',
+  async run(context, [runtime = ''], options) {
+    const { dataDir } = readConfig(SETTINGS_USED, context, options);
+    const { environment, output, signal } = context;
+    using progress = output.progress(`Installing ${runtime}`);
+    try {
+      const installed = await installRuntime(runtime, { dataDir, environment, signal });
+      progress[Symbol.dispose]();
+      if (options.isSet('json')) output.json(installed);
+      else output.note(`Installed ${installed.version} for ${runtime}: ${installed.path}`);
+      return 0;
+    } catch (error) {
+      if (error instanceof InstallError) throw new CommandError(error.message, { cause: error });
+      throw error;
+    }
+  },
+};
