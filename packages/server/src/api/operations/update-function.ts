@@ -1,0 +1,120 @@
+import { randomUUID } from 'node:crypto';
+import type { FunctionVersion } from '../../domain/function.ts';
+import { ServiceError } from '../../domain/service-error.ts';
+import type { ApiOutput } from '../protocol/operation-output.ts';
+import { CODE_NAMES, storeCode, type CodeInput } from './code-source.ts';
+import { toConfiguration } from './function-configuration.ts';
+import { applySettings, SETTING_NAMES, type SettingsInput } from './function-settings.ts';
+import {
+  checkNotChanging,
+  existingVersion,
+  resolveTarget,
+  type FunctionTarget,
+} from './function-target.ts';
+import type { OperationCall, OperationHandler } from './operation.ts';
+import { refuseUnsupported } from './unsupported-settings.ts';
+
+type UpdateInput = {
+  readonly FunctionName: string;
+  readonly RevisionId?: string;
+};
+
+type UpdateCodeInput = UpdateInput &
+  CodeInput & {
+    readonly Architectures?: readonly ('x86_64' | 'arm64')[];
+    readonly DryRun?: boolean;
+  };
+
+const CODE_EFFECTIVE: ReadonlySet<string> = new Set([
+  ...CODE_NAMES,
+  'FunctionName',
+  'RevisionId',
+  'Architectures',
+  'DryRun',
+]);
+
+const CONFIGURATION_EFFECTIVE: ReadonlySet<string> = new Set([
+  ...SETTING_NAMES,
+  'FunctionName',
+  'RevisionId',
+]);
+
+export const updateFunctionCode: OperationHandler = async (input: UpdateCodeInput, call) => {
+  refuseUnsupported(input, CODE_EFFECTIVE);
+  const { target } = updatable(input, call);
+  const code = await storeCode(input, call);
+  // Another update may have come in while the archive was unpacked.
+  const { current } = updatable(input, call);
+  const next: FunctionVersion = {
+    ...current,
+    code,
+    architecture: input.Architectures?.[0] ?? current.architecture,
+  };
+  if (input.DryRun === true) return answer(next, target, call);
+  return storeUpdate(current, next, target, call);
+};
+
+export const updateFunctionConfiguration: OperationHandler = async (
+  input: UpdateInput & SettingsInput,
+  call,
+) => {
+  refuseUnsupported(input, CONFIGURATION_EFFECTIVE);
+  const { target, current } = updatable(input, call);
+  const settings = await applySettings(current, input, call);
+  return storeUpdate(current, { ...current, ...settings }, target, call);
+};
+
+/** The function, if it is settled and of the revision that the caller asks for. */
+function updatable(
+  input: UpdateInput,
+  call: OperationCall,
+): { readonly target: FunctionTarget; readonly current: FunctionVersion } {
+  const target = resolveTarget(call.operation, call.caller, input.FunctionName);
+  const current = existingVersion(call.registry, target);
+  checkNotChanging(current);
+  if (input.RevisionId !== undefined && input.RevisionId !== current.revisionId) {
+    throw new ServiceError(
+      'PreconditionFailedException',
+      'The Revision Id provided does not match the latest Revision Id. ' +
+        'Call the GetFunction/GetAlias API to retrieve the latest Revision Id',
+    );
+  }
+  return { target, current };
+}
+
+async function storeUpdate(
+  current: FunctionVersion,
+  changed: FunctionVersion,
+  target: FunctionTarget,
+  call: OperationCall,
+): Promise<ApiOutput> {
+  const next: FunctionVersion = {
+    ...changed,
+    generation: randomUUID(),
+    revisionId: randomUUID(),
+    lastModifiedMs: call.clock.nowMs(),
+    // AWS gives an update the texts of a creation.
+    lastUpdateStatus: 'InProgress',
+    lastUpdateStatusReason: 'The function is being created.',
+    lastUpdateStatusReasonCode: 'Creating',
+    ...(changed.state === 'Failed' && {
+      state: 'Pending',
+      stateReason: 'The function is being created.',
+      stateReasonCode: 'Creating',
+    }),
+  };
+  await call.registry.replace(next, current.revisionId);
+  call.activate(next);
+  return answer(next, target, call);
+}
+
+function answer(
+  version: FunctionVersion,
+  { qualifier }: FunctionTarget,
+  call: OperationCall,
+): ApiOutput {
+  return toConfiguration(version, {
+    qualified: qualifier !== undefined,
+    runtimeVersionArn: call.runtimeVersionArn?.(version),
+  });
+}
