@@ -1,4 +1,4 @@
-// npm run bench -- [NAME …] [--json]: measures the real server. Without a name, everything.
+// npm run bench -- NAME … [--json]: measures the real server. Without a name, tells the names.
 import { parseArgs } from 'node:util';
 
 import Table from 'cli-table3';
@@ -14,6 +14,9 @@ process.exitCode = await main();
 async function main(): Promise<number> {
   const options = parseOptions();
   if (options === undefined) return 2;
+  if (options.benchmarks.length === 0) {
+    for (const { name, what } of BENCHMARKS) process.stdout.write(`${name}: ${what}\n`);
+  }
   for (const benchmark of options.benchmarks) {
     note(`${benchmark.name}: ${benchmark.what}`);
     const figures = await benchmark.run(note);
@@ -29,8 +32,7 @@ function parseOptions(): { benchmarks: readonly Benchmark[]; json: boolean } | u
       allowPositionals: true,
       options: { json: { type: 'boolean', default: false } },
     });
-    const benchmarks = positionals.length === 0 ? BENCHMARKS : positionals.map(find);
-    return { benchmarks, json: values.json };
+    return { benchmarks: positionals.map(find), json: values.json };
   } catch (error) {
     note(error instanceof Error ? error.message : String(error));
     return undefined;

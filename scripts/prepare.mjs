@@ -19,11 +19,16 @@ export async function prepare() {
     if (!isReady()) await withLock(join(projectRoot, '.setup.lock'), install);
   } catch (error) {
     const exitCode = interruption();
-    if (exitCode === undefined) say(error instanceof SetupError ? error.message : error.stack);
+    if (exitCode === undefined) say(isPlain(error) ? error.message : error.stack);
     process.exit(exitCode ?? 1);
   }
   const node = findNode();
   return { node, env: environmentWith(node) };
+}
+
+/** A failure that its message explains; one of the system names the file. */
+function isPlain(error) {
+  return error instanceof SetupError || typeof error.code === 'string';
 }
 
 function isReady() {

@@ -56,7 +56,7 @@ async function runTests() {
   const exitCode = await runChild(
     node,
     [join(projectRoot, 'node_modules', 'vitest', 'vitest.mjs'), 'run', ...paths],
-    { cwd: projectRoot, env: { ...env, HEARTH_TEST_SUMMARY: summaryFile } },
+    { cwd: projectRoot, env: { ...env, TEST_SUMMARY_FILE: summaryFile } },
   );
   await stopWhenInterrupted();
   count(readSummary(summaryFile), exitCode);

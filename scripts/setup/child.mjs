@@ -1,6 +1,8 @@
 import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
 
+import { shareLock } from './lock.mjs';
+
 const FORWARDED = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 
 let received;
@@ -21,6 +23,7 @@ export async function runChild(program, args, options = {}) {
 /** Like {@link runChild}, with all that the program prints, in the order of arrival. */
 export async function captureChild(program, args, options = {}) {
   const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], ...options });
+  shareLock(child.pid);
   const chunks = [];
   child.stdout.on('data', (chunk) => chunks.push(chunk));
   child.stderr.on('data', (chunk) => chunks.push(chunk));

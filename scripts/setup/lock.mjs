@@ -1,4 +1,4 @@
-import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 
 import { SetupError, say } from './project.mjs';
@@ -10,13 +10,25 @@ const LONGEST_WAIT_MS = 15 * 60_000;
  * leaves its file behind; the next one sees that its owner is gone and takes it over.
  */
 export async function withLock(path, work) {
-  const owner = `${process.pid} ${startOf(process.pid)}`;
-  await acquire(path, owner);
+  await acquire(path, holderLine(process.pid));
+  heldLock = path;
   try {
     return await work();
   } finally {
+    heldLock = undefined;
     rmSync(path, { force: true });
   }
+}
+
+let heldLock;
+
+/** Keeps the lock taken until this child ends as well, should its parent be killed before it. */
+export function shareLock(pid) {
+  if (heldLock !== undefined && pid !== undefined) appendFileSync(heldLock, holderLine(pid));
+}
+
+function holderLine(pid) {
+  return `${pid} ${startOf(pid)}\n`;
 }
 
 async function acquire(path, owner) {
@@ -29,7 +41,7 @@ async function acquire(path, owner) {
       continue;
     }
     if (Date.now() > giveUpAt) {
-      throw new SetupError(`Cannot set up as ${path} is held by process ${holder}: delete it`);
+      throw new SetupError(`Cannot set up as ${path} is held by ${holder.trim()}: delete it`);
     }
     if (!told) say('waiting for another setup of this checkout');
     told = true;
@@ -69,7 +81,11 @@ function removeStale(path, holder) {
 }
 
 function isRunning(holder) {
-  const [pid, start] = holder.split(' ');
+  return holder.trim().split('\n').some(isProcess);
+}
+
+function isProcess(line) {
+  const [pid, start] = line.split(' ');
   try {
     process.kill(Number(pid), 0);
   } catch (error) {

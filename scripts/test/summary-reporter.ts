@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 
 import type { Reporter, TestCase, TestModule, TestSuite } from 'vitest/node';
 
-/** What scripts/test.mjs reads; written to the file that HEARTH_TEST_SUMMARY names. */
+/** What scripts/test.mjs reads; written to the file that TEST_SUMMARY_FILE names. */
 interface Summary {
   passed: number;
   failed: number;
@@ -14,7 +14,7 @@ interface Summary {
 
 /** Counts the tests and collects why some were skipped. */
 export class SummaryReporter implements Reporter {
-  readonly #path = process.env['HEARTH_TEST_SUMMARY'];
+  readonly #path = process.env['TEST_SUMMARY_FILE'];
 
   onTestRunEnd(modules: readonly TestModule[], unhandledErrors: readonly unknown[]): void {
     if (this.#path === undefined) return;

@@ -1,0 +1,1 @@
+throw new Error('A file that fails outside its tests');

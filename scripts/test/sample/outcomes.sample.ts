@@ -1,0 +1,22 @@
+// Failures and skips are what these are for.
+// oxlint-disable vitest/no-disabled-tests, vitest/expect-expect
+import { describe, expect, test } from 'vitest';
+
+test('passes', () => {
+  expect(1).toBe(1);
+});
+
+test('fails', () => {
+  expect(1).toBe(2);
+});
+
+test('skips with a note', (context) => {
+  context.skip('no such kernel');
+});
+
+describe.skip('a driver (needs root)', () => {
+  test('one of its tests', () => {});
+  test('another of its tests', () => {});
+});
+
+test.skip('skips and does not say why', () => {});
