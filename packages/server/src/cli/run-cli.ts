@@ -5,7 +5,7 @@ import type { Command, CommandContext, CommandEntry } from './command.ts';
 import { CommandError, CommandOptions, UsageError } from './command.ts';
 import { COMMANDS, GROUP_SUMMARIES } from './command-list.ts';
 import { Output } from './output.ts';
-import { packageVersion } from './version.ts';
+import { packageVersion } from '../version.ts';
 
 const SUCCESS = 0;
 const FAILURE = 1;

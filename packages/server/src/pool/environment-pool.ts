@@ -10,9 +10,12 @@ import { GenerationPool } from './generation-pool.ts';
 export class EnvironmentPool implements AsyncDisposable {
   readonly #services: EnvironmentServices;
   readonly #keepAliveMs: number;
-  readonly #generations = new Map<string, GenerationPool<Environment>>();
-  /** Generations that have environments, by function. */
+  /** Those that new events may use, by generation. */
+  readonly #current = new Map<string, GenerationPool<Environment>>();
+  /** Generations in `#current`, by function. */
   readonly #byFunction = new Map<string, Set<string>>();
+  /** All that have environments, the retired ones included. */
+  readonly #all = new Set<GenerationPool<Environment>>();
   #closed = false;
 
   constructor(services: EnvironmentServices, keepAliveMs: number) {
@@ -23,41 +26,54 @@ export class EnvironmentPool implements AsyncDisposable {
   /** The environment that was freed last, or a new one, which is still starting. It is the caller's until it is freed. */
   take(version: FunctionVersion): Environment {
     if (this.#closed) throw new Error('Cannot take an environment as the pool is closed');
-    return this.#generation(version).take(version);
+    const pool = this.#current.get(version.generation) ?? this.#open(version);
+    return pool.take(version);
   }
 
-  /** Ends the function's environments: free ones now, busy ones after their event. */
+  /** Ends the function's environments: free ones now, busy ones after their event. Later events get new ones. */
   retire(identity: FunctionIdentity, reason: EndReason, exceptGeneration?: string): void {
-    for (const generation of [...(this.#byFunction.get(functionKey(identity)) ?? [])]) {
-      if (generation !== exceptGeneration) this.#generations.get(generation)?.retire(reason);
+    const key = functionKey(identity);
+    for (const generation of [...(this.#byFunction.get(key) ?? [])]) {
+      if (generation === exceptGeneration) continue;
+      const pool = this.#current.get(generation);
+      this.#forget(key, generation);
+      pool?.retire(reason);
     }
+  }
+
+  /** The versions that environments were made from, those about to end included. */
+  *versionsInUse(): Iterable<FunctionVersion> {
+    for (const pool of this.#all) yield* pool.versionsInUse();
   }
 
   /** Ends every environment, also those that run an event. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
-    await Promise.all([...this.#generations.values()].map((pool) => pool.endAll('shutdown')));
+    await Promise.all([...this.#all].map((pool) => pool.endAll('shutdown')));
   }
 
-  #generation(version: FunctionVersion): GenerationPool<Environment> {
-    const existing = this.#generations.get(version.generation);
-    if (existing !== undefined) return existing;
+  #open(version: FunctionVersion): GenerationPool<Environment> {
     const key = functionKey(version);
-    const created = new GenerationPool<Environment>(
+    const { generation } = version;
+    const pool = new GenerationPool<Environment>(
       this.#services.clock,
       this.#keepAliveMs,
       (owner, of) => new Environment(of, this.#services, owner),
-      () => this.#forget(key, version.generation),
+      () => {
+        this.#all.delete(pool);
+        if (this.#current.get(generation) === pool) this.#forget(key, generation);
+      },
     );
-    this.#generations.set(version.generation, created);
+    this.#all.add(pool);
+    this.#current.set(generation, pool);
     const siblings = this.#byFunction.get(key);
-    if (siblings === undefined) this.#byFunction.set(key, new Set([version.generation]));
-    else siblings.add(version.generation);
-    return created;
+    if (siblings === undefined) this.#byFunction.set(key, new Set([generation]));
+    else siblings.add(generation);
+    return pool;
   }
 
   #forget(key: string, generation: string): void {
-    this.#generations.delete(generation);
+    this.#current.delete(generation);
     const siblings = this.#byFunction.get(key);
     siblings?.delete(generation);
     if (siblings?.size === 0) this.#byFunction.delete(key);

@@ -140,7 +140,7 @@ export class Environment implements PooledEnvironment {
       if (end.kind === 'ready') {
         this.#initDurationMs = durationMs;
         this.#apply({ kind: 'init-succeeded' });
-        this.#watch(theGuest(this.#host));
+        this.#initialised(theGuest(this.#host));
       } else {
         this.#log.write(initReportLine(durationMs, 'init', initFailure(end)));
         await this.#reset('init-failure');
@@ -160,7 +160,7 @@ export class Environment implements PooledEnvironment {
       throw await this.#giveUp(error);
     }
     if (end.kind === 'ready') {
-      this.#watch(theGuest(host));
+      this.#initialised(theGuest(host));
       return undefined;
     }
     const durationMs = this.#services.clock.monotonicMs() - startedMs;
@@ -212,8 +212,9 @@ export class Environment implements PooledEnvironment {
     this.#owner.onFree(this);
   }
 
-  /** A process may also go between two events: the next one then starts with init. */
-  #watch(guest: Guest): void {
+  #initialised(guest: Guest): void {
+    guest.limitCpu();
+    // A process may also go between two events: the next one then starts with init.
     void guest.exited.then(() => {
       if (this.#host?.guest === guest && this.#state.kind === 'ready') {
         this.#occupy(this.#reset('exit'));

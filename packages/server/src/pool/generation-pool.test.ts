@@ -14,6 +14,7 @@ const KEEP_ALIVE_MS = 1_000;
 const VERSION = {} as FunctionVersion;
 
 class FakeEnvironment implements PooledEnvironment {
+  readonly version = VERSION;
   idleSinceMs = 0;
   endReason: EndReason | undefined;
   readonly owner: EnvironmentOwner<FakeEnvironment>;

@@ -4,6 +4,7 @@ import type { EndReason } from './environment-state.ts';
 
 /** What the pool needs of an environment. */
 export interface PooledEnvironment {
+  readonly version: FunctionVersion;
   /** When it was freed last, on the clock's monotonic scale; kept by the pool. */
   idleSinceMs: number;
   /** Ends it; its owner's `onEnded` is called when it is gone. Never rejects. */
@@ -53,6 +54,11 @@ export class GenerationPool<E extends PooledEnvironment> implements EnvironmentO
     this.#retired = reason;
     this.#expiry?.cancel();
     for (const environment of this.#free.splice(0)) void environment.end(reason);
+  }
+
+  /** The versions that its environments were made from. */
+  *versionsInUse(): Iterable<FunctionVersion> {
+    for (const environment of this.#all) yield environment.version;
   }
 
   async endAll(reason: EndReason): Promise<void> {

@@ -62,6 +62,11 @@ export class Guest {
     return this.#process.memoryPeakBytes();
   }
 
+  /** Init has the machine's whole CPU; from now on the share follows the memory setting. */
+  limitCpu(): void {
+    this.#process.limitCpu();
+  }
+
   /** Settles when the bootstrap is loaded or can no longer be; the next call tells which. */
   async booted(): Promise<void> {
     await this.#session.booted().catch(() => {});

@@ -1,0 +1,170 @@
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { createHealthHandler } from './api/admin/health-handler.ts';
+import { createLogsHandler } from './api/admin/logs-handler.ts';
+import type { AdminRoute } from './api/admin-router.ts';
+import { codeDownloadRoute } from './api/code-download.ts';
+import { HttpServer } from './api/http-server.ts';
+import { createLambdaApi } from './api/lambda-api.ts';
+import { DirectoryCodeStore } from './artifacts/directory-code-store.ts';
+import { HotReloadWatcher } from './artifacts/hot-reload-watcher.ts';
+import { SystemClock } from './clock/system-clock.ts';
+import type { ServerConfig } from './config/server-config.ts';
+import { Admission } from './invoke/admission.ts';
+import { PoolInvoker } from './invoke/pool-invoker.ts';
+import { SegmentLogStore } from './logs/segment-log-store.ts';
+import { CodeCollector } from './pool/code-collector.ts';
+import { EnvironmentPool } from './pool/environment-pool.ts';
+import { Retirement } from './pool/retirement.ts';
+import { RuntimeLauncher } from './pool/runtime-launcher.ts';
+import { StartGate } from './pool/start-gate.ts';
+import { CachedFunctionRegistry } from './registry/cached-function-registry.ts';
+import { FunctionActivation } from './registry/function-activation.ts';
+import { LocalRuntimeCatalog } from './runtimes/local-runtime-catalog.ts';
+import { chooseSandboxDriver, type ChosenDriver } from './sandbox/choose-driver.ts';
+import { SqliteDatabase } from './store/sqlite/sqlite-database.ts';
+import { SqliteFunctionStore } from './store/sqlite/sqlite-function-store.ts';
+import { packageVersion } from './version.ts';
+
+/** A server that answers. */
+export interface RunningServer extends AsyncDisposable {
+  /** `http://127.0.0.1:4566` */
+  readonly endpoint: string;
+  /** Takes no more requests, lets those that run end within a bound, and ends everything. */
+  close(): Promise<void>;
+}
+
+/** How long events that run may still take when the server is stopped. */
+const CLOSE_GRACE_MS = 20_000;
+
+/**
+ * Puts the server together and starts it. This is the only place that names drivers and stores.
+ * Rejects, with nothing left running, where a part cannot start.
+ */
+export async function startServer(config: ServerConfig): Promise<RunningServer> {
+  await using parts = new AsyncDisposableStack();
+  const clock = new SystemClock();
+  const { dataDir, region, accountId } = config;
+
+  const database = parts.use(SqliteDatabase.open(join(dataDir, 'hearth.db')));
+  const registry = await CachedFunctionRegistry.load(new SqliteFunctionStore(database));
+  const codeStore = await DirectoryCodeStore.open({ root: join(dataDir, 'code'), clock });
+  const logStore = parts.use(
+    await SegmentLogStore.open({ root: join(dataDir, 'logs'), clock, onFault: reportFault('log') }),
+  );
+  const sandbox = await chooseSandboxDriver(config.sandbox, dataDir);
+  parts.use(sandbox.driver);
+  await sandbox.driver.sweep();
+
+  let endpoint = '';
+  const catalog = new LocalRuntimeCatalog({ dataDir, strict: config.strictRuntimes });
+  const pool = parts.use(
+    new EnvironmentPool(
+      {
+        driver: sandbox.driver,
+        launcher: new RuntimeLauncher(catalog, codeStore, BOOTSTRAPS),
+        logStore,
+        clock,
+        startGate: new StartGate(2 * availableParallelism()),
+        endpoint: () => config.functionEndpoint ?? endpoint,
+        hostPath: sandbox.driver.name === 'process' ? process.env['PATH'] : undefined,
+        reportFault: (what, cause) => reportFault(what)(cause),
+      },
+      config.keepAliveSeconds * 1_000,
+    ),
+  );
+  const invoker = new PoolInvoker(new Admission(config.accountConcurrency), pool);
+  parts.use(new Retirement(registry, pool, new HotReloadWatcher(clock)));
+  parts.use(new CodeCollector(registry, pool, codeStore, clock, reportFault('code collector')));
+  const activation = parts.use(
+    new FunctionActivation({ registry, codeStore, clock, onFault: reportFault('activation') }),
+  );
+
+  const stopping = new AbortController();
+  const adminRoutes: AdminRoute[] = [
+    codeDownloadRoute(registry, codeStore),
+    {
+      method: 'GET',
+      path: '/_hearth/logs',
+      handle: createLogsHandler({ logs: logStore, accountId, region, signal: stopping.signal }),
+    },
+    {
+      method: 'GET',
+      path: '/_hearth/health',
+      handle: createHealthHandler({
+        version: packageVersion(),
+        region,
+        accountId,
+        dataDir,
+        sandbox: sandboxReport(sandbox),
+        catalog,
+      }),
+    },
+  ];
+  const http = new HttpServer({
+    adminRoutes,
+    lambdaApi: createLambdaApi({
+      registry,
+      codeStore,
+      invoker,
+      clock,
+      defaults: { accountId, region },
+      activate: (version) => activation.schedule(version),
+      runtimeAvailability: async (runtime) =>
+        (await catalog.resolve(runtime)) === undefined ? missingRuntime(runtime) : undefined,
+      onFault: reportFault('request'),
+    }),
+    ownHosts: [config.host.toLowerCase()],
+    clock,
+    onFault: reportFault('request'),
+  });
+  parts.defer(async () => {
+    stopping.abort();
+    await http.close(CLOSE_GRACE_MS);
+  });
+  const port = await http.listen(config.port, config.host);
+  endpoint = `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`;
+  activation.resume();
+
+  const running = parts.move();
+  let closed: Promise<void> | undefined;
+  const close = (): Promise<void> => (closed ??= running.disposeAsync());
+  return { endpoint, close, [Symbol.asyncDispose]: close };
+}
+
+/** The bootstraps, relative to this module in the source tree and in the package alike. */
+const BOOTSTRAPS = {
+  nodejs: fileURLToPath(new URL('../../bootstrap/dist/node', import.meta.url)),
+  python: fileURLToPath(new URL('../../bootstrap/python', import.meta.url)),
+};
+
+function sandboxReport({ driver, reason, facts }: ChosenDriver) {
+  return {
+    driver: driver.name,
+    reason,
+    enforcement: driver.enforcement,
+    limits: facts.map((fact) =>
+      fact.enforced
+        ? fact
+        : {
+            property: fact.property,
+            enforced: false,
+            why: fact.reason,
+            ...(fact.remedy !== undefined && { remedy: fact.remedy }),
+          },
+    ),
+  };
+}
+
+function missingRuntime(runtime: string): string {
+  return `Cannot run ${runtime} as this machine must have an interpreter for it: none was found. See: hearth runtimes install ${runtime}`;
+}
+
+/** Faults of the platform go to the operator, one line each. */
+function reportFault(what: string): (cause: unknown) => void {
+  return (cause) => {
+    const text = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
+    process.stderr.write(`hearth: fault (${what}): ${text.replaceAll('\n', ' | ')}\n`);
+  };
+}

@@ -1,0 +1,8 @@
+import { readFileSync } from 'node:fs';
+
+/** The version of the package. Its description lies three folders up, from the source as from dist/. */
+export function packageVersion(): string {
+  const path = new URL('../../../package.json', import.meta.url);
+  const description = JSON.parse(readFileSync(path, 'utf8')) as { version: string };
+  return description.version;
+}
