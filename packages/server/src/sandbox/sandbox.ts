@@ -86,6 +86,11 @@ export interface GuestProcess {
    * (reads a held descriptor) and never throws, also after the exit.
    */
   memoryPeakBytes(): number | undefined;
+  /**
+   * From now on the guest's share of the CPU follows its memory; until then it has whole cores, as
+   * AWS gives during init. Where CPU is not enforced, and after the exit, it does nothing.
+   */
+  limitCpu(): void;
   /** Ends all of it with SIGKILL; settles with `exited`. After the exit it does nothing. */
   kill(): Promise<void>;
 }

@@ -1,0 +1,40 @@
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { Socket } from 'node:net';
+import { type GuestProcess, SandboxError } from './sandbox.ts';
+
+/** The descriptors that a guest gets: nothing to read, output, errors, the channel, the log. */
+export const GUEST_STDIO = ['ignore', 'pipe', 'pipe', 'pipe', 'pipe'] as const;
+
+export type GuestStreams = Pick<GuestProcess, 'channel' | 'stdout' | 'stderr' | 'log'>;
+
+/**
+ * The server's ends of `GUEST_STDIO`. A guest may close its ends whenever it likes: what is written
+ * afterwards fails without ending the server, and the exit tells why.
+ */
+export function guestStreams(child: ChildProcess): GuestStreams {
+  return {
+    stdout: childSocket(child, 1),
+    stderr: childSocket(child, 2),
+    channel: childSocket(child, 3),
+    log: childSocket(child, 4),
+  };
+}
+
+/** The server's end of a descriptor that was given to a child as `pipe`. */
+export function childSocket(child: ChildProcess, descriptor: number): Socket {
+  const stream: unknown = Object.values(child.stdio)[descriptor];
+  if (!(stream instanceof Socket)) {
+    throw new SandboxError(
+      `Cannot talk to the process as its descriptor ${descriptor} is no socket`,
+    );
+  }
+  stream.on('error', () => {});
+  return stream;
+}
+
+/** Why a child that has no number could not be started. */
+export async function spawnFailure(child: ChildProcess): Promise<unknown> {
+  const [error]: unknown[] = await once(child, 'error').catch((reason: unknown) => [reason]);
+  return error;
+}

@@ -1,0 +1,64 @@
+import type { GuestCommand, GuestPaths } from '../sandbox.ts';
+import { GUEST_GID, GUEST_HOSTNAME, GUEST_UID } from './system-image.ts';
+
+/** Where everything is, seen from inside; the paths of AWS. */
+export const GUEST_PATHS: GuestPaths = {
+  task: '/var/task',
+  runtime: '/var/runtime',
+  language: '/var/lang',
+  opt: '/opt',
+  tmp: '/tmp',
+};
+
+/** Descriptors that bubblewrap gets besides those of the guest; it closes them before the guest. */
+export const ARGUMENTS_FD = 5;
+export const STATUS_FD = 6;
+export const BLOCK_FD = 7;
+
+/** Bounds what a function can put into memory without it being its own: charged to it all the same. */
+const SHARED_MEMORY_BYTES = 64 * 1_048_576;
+
+/** Folders of the host, where the environment's user can reach them. */
+export interface GuestFolders {
+  readonly task: string;
+  readonly runtime: string;
+  readonly language: string;
+  readonly opt: string | undefined;
+  readonly tmp: string;
+}
+
+/**
+ * What bubblewrap reads from `ARGUMENTS_FD`: the arguments, each ended by NUL. In the list of
+ * processes they would show the host's paths and the function's variables.
+ *
+ * @param system the arguments of the part that all environments share
+ */
+export function bwrapArguments(
+  system: readonly string[],
+  folders: GuestFolders,
+  command: GuestCommand,
+): string {
+  const { opt } = folders;
+  const parts = [
+    ['--unshare-user', '--unshare-pid', '--unshare-ipc', '--unshare-uts', '--unshare-cgroup-try'],
+    // The network is the host's as long as environments have none of their own.
+    ['--uid', String(GUEST_UID), '--gid', String(GUEST_GID), '--hostname', GUEST_HOSTNAME],
+    ['--die-with-parent', '--new-session'],
+    system,
+    ['--proc', '/proc', '--dev', '/dev'],
+    ['--perms', '1777', '--size', String(SHARED_MEMORY_BYTES), '--tmpfs', '/dev/shm'],
+    ['--ro-bind', folders.task, GUEST_PATHS.task],
+    ['--ro-bind', folders.runtime, GUEST_PATHS.runtime],
+    ['--ro-bind', folders.language, GUEST_PATHS.language],
+    opt === undefined ? ['--dir', GUEST_PATHS.opt] : ['--ro-bind', opt, GUEST_PATHS.opt],
+    ['--bind', folders.tmp, GUEST_PATHS.tmp],
+    ['--remount-ro', '/dev', '--remount-ro', '/'],
+    ['--chdir', command.cwd],
+    ...Object.entries(command.environment).map(([name, value]) => ['--setenv', name, value]),
+    ['--json-status-fd', String(STATUS_FD), '--block-fd', String(BLOCK_FD)],
+  ];
+  return parts
+    .flat()
+    .map((part) => `${part}\0`)
+    .join('');
+}

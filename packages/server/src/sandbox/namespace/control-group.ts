@@ -1,0 +1,154 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { PeakMemoryFile } from '../peak-memory-file.ts';
+import { type Controller, removeGroup } from './control-group-files.ts';
+import { errorCode } from '../../system-calls/error-code.ts';
+
+export interface GroupLimits {
+  /** Of everything that is charged: processes, page cache, and the pages of /tmp. */
+  readonly memoryBytes: number;
+  /** In cores: 0.5 is half of one. */
+  readonly cpuCores: number;
+  /** Processes and threads. */
+  readonly processes: number;
+}
+
+/** An environment's folder in one hierarchy. */
+export interface GroupFolder {
+  readonly path: string;
+  readonly version: 1 | 2;
+  readonly controllers: readonly Controller[];
+  /** The group that the server itself is in. */
+  readonly server: string;
+  /** The instance's group, which has no limits. */
+  readonly instance: string;
+}
+
+const CPU_PERIOD_MICROSECONDS = 100_000;
+/** The kernel takes no quota below a millisecond. */
+const MIN_CPU_QUOTA_MICROSECONDS = 1_000;
+
+/** The control group of one environment, over all hierarchies, with the limits set. */
+export class ControlGroup implements AsyncDisposable {
+  readonly #folders: readonly GroupFolder[];
+  readonly #limits: GroupLimits;
+  readonly #peak: PeakMemoryFile | undefined;
+
+  constructor(folders: readonly GroupFolder[], limits: GroupLimits) {
+    this.#folders = folders;
+    this.#limits = limits;
+    for (const folder of folders) setFixedLimits(folder, limits);
+    const memory = this.#of('memory');
+    this.#peak = memory && new PeakMemoryFile(peakFile(memory), parseBytes);
+  }
+
+  /**
+   * Calls `spawn` so that what it starts is in the groups of version 1 before its first instruction.
+   *
+   * Moving another process makes the kernel wait for all processors, 10 ms; a thread that moves
+   * itself does not. So the server's thread steps in, forks, and steps out again, in one turn of the
+   * event loop.
+   */
+  spawnInside<Child>(spawn: () => Child): Child {
+    const old = this.#folders.filter((folder) => folder.version === 1);
+    try {
+      for (const { path } of old) moveOwnThread(path);
+      return spawn();
+    } finally {
+      for (const { server, instance } of old) {
+        try {
+          moveOwnThread(server);
+        } catch {
+          // Someone has removed the server's group. It must not stay under a function's limits.
+          moveOwnThread(instance);
+        }
+      }
+    }
+  }
+
+  /** Moves a process that has not forked yet into the groups of version 2. */
+  async adopt(pid: number): Promise<void> {
+    for (const { path } of this.#folders.filter(({ version }) => version === 2)) {
+      await writeFile(join(path, 'cgroup.procs'), String(pid));
+    }
+  }
+
+  /** Sets the share of the CPU, or takes the limit away. */
+  limitCpu(limited: boolean): void {
+    const folder = this.#of('cpu');
+    if (folder === undefined) return;
+    const quota = Math.max(
+      MIN_CPU_QUOTA_MICROSECONDS,
+      Math.round(CPU_PERIOD_MICROSECONDS * this.#limits.cpuCores),
+    );
+    if (folder.version === 1) {
+      writeFileSync(join(folder.path, 'cpu.cfs_quota_us'), limited ? String(quota) : '-1');
+    } else {
+      const value = `${limited ? quota : 'max'} ${CPU_PERIOD_MICROSECONDS}`;
+      writeFileSync(join(folder.path, 'cpu.max'), value);
+    }
+  }
+
+  /** How many processes the kernel has ended so far because the memory limit was reached. */
+  outOfMemoryKills(): number {
+    const folder = this.#of('memory');
+    if (folder === undefined) return 0;
+    const name = folder.version === 1 ? 'memory.oom_control' : 'memory.events';
+    const content = readFileSync(join(folder.path, name), 'latin1');
+    return Number(/^oom_kill (\d+)$/m.exec(content)?.[1] ?? 0);
+  }
+
+  /** The most that was charged at one time since the group was made, in bytes. */
+  memoryPeakBytes(): number | undefined {
+    return this.#peak?.read();
+  }
+
+  /** Removes the group; no process may be left in it. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#peak?.[Symbol.dispose]();
+    for (const { path } of this.#folders) await removeGroup(path);
+  }
+
+  #of(controller: Controller): GroupFolder | undefined {
+    return this.#folders.find(({ controllers }) => controllers.includes(controller));
+  }
+}
+
+function setFixedLimits(folder: GroupFolder, limits: GroupLimits): void {
+  const set = (name: string, value: number): void =>
+    writeFileSync(join(folder.path, name), String(value));
+  if (folder.controllers.includes('pids')) set('pids.max', limits.processes);
+  if (!folder.controllers.includes('memory')) return;
+  if (folder.version === 1) {
+    set('memory.limit_in_bytes', limits.memoryBytes);
+    // Memory and swap together; absent where the kernel does not account for swap.
+    setIfThere(folder, 'memory.memsw.limit_in_bytes', limits.memoryBytes);
+  } else {
+    set('memory.max', limits.memoryBytes);
+    setIfThere(folder, 'memory.swap.max', 0);
+  }
+}
+
+function setIfThere(folder: GroupFolder, name: string, value: number): void {
+  try {
+    writeFileSync(join(folder.path, name), String(value), { flag: 'r+' });
+  } catch (error) {
+    if (errorCode(error) !== 'ENOENT') throw error;
+  }
+}
+
+function moveOwnThread(folder: string): void {
+  writeFileSync(join(folder, 'tasks'), '0', { flag: 'r+' });
+}
+
+/** Before Linux 5.19, version 2 has no peak; what is held now is then the best figure. */
+function peakFile({ path, version }: GroupFolder): string {
+  if (version === 1) return join(path, 'memory.max_usage_in_bytes');
+  const peak = join(path, 'memory.peak');
+  return existsSync(peak) ? peak : join(path, 'memory.current');
+}
+
+function parseBytes(text: string): number | undefined {
+  return /^\d+\s*$/.test(text) ? Number(text) : undefined;
+}

@@ -1,0 +1,178 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, readFileSync, writeSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { Resource } from '../../system-calls/linux-system-calls.ts';
+import { childSocket, GUEST_STDIO, spawnFailure } from '../guest-streams.ts';
+import { type ProcessTag, spawnTagged } from '../process-tag.ts';
+import type { LinuxSystemCalls } from '../../system-calls/linux-system-calls.ts';
+import { ARGUMENTS_FD, BLOCK_FD, STATUS_FD } from './bwrap-arguments.ts';
+import { BwrapStatus } from './bwrap-status.ts';
+import type { SandboxPrograms } from './sandbox-programs.ts';
+import type { ControlGroup } from './control-group.ts';
+import { errorCode } from '../../system-calls/error-code.ts';
+
+/** What a sandbox's processes are started with. */
+export interface LaunchPlan {
+  readonly calls: LinuxSystemCalls;
+  readonly programs: SandboxPrograms;
+  /** Marks the processes; undefined where the system does not let them be marked. */
+  readonly tag: ProcessTag | undefined;
+  /** User and group on the host; undefined where the server may not choose. */
+  readonly uid: number | undefined;
+  readonly group: ControlGroup | undefined;
+}
+
+/** A sandbox with its first process, which waits for `release`. */
+export interface LaunchedBwrap {
+  readonly child: ChildProcess;
+  readonly pid: number;
+  readonly status: BwrapStatus;
+  /** Settles when bubblewrap itself has ended; what it started may still be ending. */
+  readonly ended: Promise<unknown>;
+  /** Lets the sandbox start the program. Called once. */
+  release(): void;
+}
+
+const OPEN_FILES = 1_024n;
+const GUEST_POLL_MS = 1;
+
+/**
+ * Starts bubblewrap. It sets the sandbox up and then waits, so that everything that is done to its
+ * first process is done before the program's first instruction. What it does to the server's thread
+ * and limits is undone when this returns.
+ */
+export async function launchBwrap(
+  plan: LaunchPlan,
+  bwrapArguments: string,
+  argv: readonly string[],
+): Promise<LaunchedBwrap> {
+  const { calls, group, tag, uid } = plan;
+  const argumentsFile = calls.createMemoryFile('hearth-arguments');
+  const block = calls.createPipe();
+  const [program, ...parameters] = commandLine(plan.programs, argv);
+  const start = (): ChildProcess =>
+    spawn(program, parameters, {
+      cwd: '/',
+      // Visible inside as the environment of process 1.
+      env: {},
+      ...(uid !== undefined && { uid, gid: uid }),
+      stdio: stdioOf(argumentsFile, block.read),
+    });
+  const startTagged = (): ChildProcess =>
+    tag === undefined ? start() : spawnTagged(calls, tag, start);
+  let child: ChildProcess;
+  try {
+    // At a given place, so that bubblewrap reads from the start.
+    writeSync(argumentsFile, bwrapArguments, 0);
+    child = group === undefined ? startTagged() : group.spawnInside(startTagged);
+  } catch (error) {
+    closeSync(block.write);
+    throw error;
+  } finally {
+    closeSync(argumentsFile);
+    closeSync(block.read);
+  }
+  if (child.pid === undefined) {
+    closeSync(block.write);
+    throw await spawnFailure(child);
+  }
+  const exited = new Promise((resolve) => {
+    child.once('exit', resolve);
+  });
+  child.on('error', () => {});
+  const status = new BwrapStatus(childSocket(child, STATUS_FD));
+  return {
+    child,
+    pid: child.pid,
+    status,
+    ended: Promise.all([exited, status.ended]),
+    release: () => release(block.write),
+  };
+}
+
+/**
+ * Takes hold of the sandbox's first process: moves it into its control groups and sets the limits
+ * that are a process's own. Returns a descriptor that the caller closes.
+ */
+export async function adoptFirstProcess(
+  plan: LaunchPlan,
+  bwrapPid: number,
+  pid: number,
+): Promise<number> {
+  const { calls } = plan;
+  const descriptor = calls.openProcess(pid);
+  try {
+    // From here on the descriptor is proof against a number that is used again.
+    if (parentOf(pid) !== bwrapPid) throw new Error(`process ${pid} is not of bubblewrap`);
+    if (plan.programs.prlimit === undefined) {
+      calls.setResourceLimit(pid, Resource.openFiles, { soft: OPEN_FILES, hard: OPEN_FILES });
+      calls.setResourceLimit(pid, Resource.coreBytes, { soft: 0n, hard: 0n });
+    }
+    await plan.group?.adopt(pid);
+    return descriptor;
+  } catch (error) {
+    closeSync(descriptor);
+    throw error;
+  }
+}
+
+/**
+ * Settles when the program has taken bubblewrap's place in the sandbox's second process, or when
+ * `stopped` says that this is no longer to be expected. Nothing announces it, and nobody waits for
+ * it: the program boots meanwhile. `seen` is called with the number of that process before.
+ *
+ * @param first descriptor of the sandbox's first process, whose number is `firstPid`
+ */
+export async function programStarted(
+  calls: LinuxSystemCalls,
+  first: number,
+  firstPid: number,
+  seen: (pid: number) => void,
+  stopped: () => boolean,
+): Promise<void> {
+  while (!stopped()) {
+    try {
+      const path = `/proc/${firstPid}/task/${firstPid}/children`;
+      const [pid] = (await readFile(path, 'latin1')).trim().split(' ').map(Number);
+      if (pid !== undefined && pid > 0) {
+        seen(pid);
+        if ((await readFile(`/proc/${pid}/comm`, 'latin1')) !== 'bwrap\n') return;
+      }
+    } catch {
+      // Gone already; `stopped` will say so.
+    }
+    await calls.processEnded(first, GUEST_POLL_MS);
+  }
+}
+
+function commandLine(
+  { bwrap, prlimit }: SandboxPrograms,
+  argv: readonly string[],
+): [string, ...string[]] {
+  const start = ['--args', String(ARGUMENTS_FD), '--', ...argv];
+  if (prlimit === undefined) return [bwrap, ...start];
+  return [prlimit, `--nofile=${OPEN_FILES}:${OPEN_FILES}`, '--core=0:0', bwrap, ...start];
+}
+
+function stdioOf(argumentsFile: number, blockEnd: number): (number | 'pipe' | 'ignore')[] {
+  const stdio: (number | 'pipe' | 'ignore')[] = [...GUEST_STDIO];
+  stdio[ARGUMENTS_FD] = argumentsFile;
+  stdio[STATUS_FD] = 'pipe';
+  stdio[BLOCK_FD] = blockEnd;
+  return stdio;
+}
+
+function release(blockEnd: number): void {
+  try {
+    writeSync(blockEnd, '1');
+  } catch (error) {
+    if (errorCode(error) !== 'EPIPE') throw error;
+  } finally {
+    closeSync(blockEnd);
+  }
+}
+
+function parentOf(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+  return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
+}

@@ -1,0 +1,91 @@
+import { mkdirSync, rmdirSync } from 'node:fs';
+import { rmdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import {
+  type LinuxSystemCalls,
+  MountFlag,
+  SystemCallError,
+} from '../../system-calls/linux-system-calls.ts';
+import { errorCode } from '../../system-calls/error-code.ts';
+
+/** Traversable for every user, unlike the data folder or a home folder may be. */
+export const MOUNT_ROOT = '/run/hearth';
+
+/** Of the folder that holds the mounts: empty folders and the files of /etc. */
+const FOLDER_BYTES = 16 * 1_048_576;
+
+/**
+ * The folder of a server instance in which it makes its mounts. It is a mount itself, so that taking
+ * it away takes all of them away, whatever state they are in.
+ */
+export function createMountFolder(calls: LinuxSystemCalls, instanceId: string): string {
+  const folder = join(MOUNT_ROOT, instanceId);
+  mkdirSync(MOUNT_ROOT, { recursive: true, mode: 0o711 });
+  mkdirSync(folder, { mode: 0o711 });
+  const flags = MountFlag.noSetuid | MountFlag.noDevices;
+  calls.mount('hearth', folder, 'tmpfs', flags, `mode=0711,size=${FOLDER_BYTES}`);
+  // What is mounted below must not turn up in the mount namespaces of other programs.
+  calls.mount('', folder, '', MountFlag.private, '');
+  return folder;
+}
+
+/** Removes the folder with every mount in it. One that is not there is no error. */
+export async function removeMountFolder(
+  calls: LinuxSystemCalls,
+  instanceId: string,
+): Promise<void> {
+  const folder = join(MOUNT_ROOT, instanceId);
+  await unmountIfMounted(calls, folder);
+  try {
+    await rmdir(folder);
+  } catch (error) {
+    if (errorCode(error) !== 'ENOENT') throw error;
+  }
+}
+
+/** A folder of the host, mounted read-only on `target`, which is made for it. */
+export function mountReadOnly(calls: LinuxSystemCalls, source: string, target: string): void {
+  mkdirSync(target, { mode: 0o755 });
+  try {
+    calls.mount(source, target, '', MountFlag.bind, '');
+    const flags =
+      MountFlag.remount |
+      MountFlag.bind |
+      MountFlag.readOnly |
+      MountFlag.noSetuid |
+      MountFlag.noDevices;
+    calls.mount('', target, '', flags, '');
+  } catch (error) {
+    rmdirSync(target);
+    throw error;
+  }
+}
+
+/** An empty file system of a fixed size that everyone may write to, mounted on a new folder. */
+export function mountTemporary(calls: LinuxSystemCalls, target: string, sizeMb: number): void {
+  mkdirSync(target, { mode: 0o755 });
+  try {
+    const flags = MountFlag.noSetuid | MountFlag.noDevices;
+    // An inode takes kernel memory too: one for each page.
+    const options = `mode=1777,size=${sizeMb}m,nr_inodes=${sizeMb * 256}`;
+    calls.mount('hearth-tmp', target, 'tmpfs', flags, options);
+  } catch (error) {
+    rmdirSync(target);
+    throw error;
+  }
+}
+
+/** Takes away what `mountReadOnly` or `mountTemporary` made. */
+export async function removeMount(calls: LinuxSystemCalls, target: string): Promise<void> {
+  await unmountIfMounted(calls, target);
+  await rmdir(target);
+}
+
+async function unmountIfMounted(calls: LinuxSystemCalls, target: string): Promise<void> {
+  try {
+    await calls.unmount(target);
+  } catch (error) {
+    const code = error instanceof SystemCallError ? error.code : undefined;
+    if (code !== 'EINVAL' && code !== 'ENOENT') throw error;
+  }
+}

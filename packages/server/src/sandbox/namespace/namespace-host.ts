@@ -1,0 +1,158 @@
+import { mkdirSync } from 'node:fs';
+import { chmod, mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { removeTree } from '../../artifacts/remove-tree.ts';
+import {
+  type LinuxSystemCalls,
+  loadLinuxSystemCalls,
+} from '../../system-calls/linux-system-calls.ts';
+import type { SandboxSpec } from '../sandbox.ts';
+import { ServerInstance } from '../server-instance.ts';
+import type { GuestFolders } from './bwrap-arguments.ts';
+import type { ControlGroup } from './control-group.ts';
+import { ControlGroups, instanceGroups, planControlGroups } from './control-groups.ts';
+import {
+  createMountFolder,
+  mountTemporary,
+  removeMount,
+  removeMountFolder,
+} from './mount-folder.ts';
+import { StagedDirectories } from './staged-directories.ts';
+import { SystemImage } from './system-image.ts';
+import { UidRange } from './uid-range.ts';
+
+/** One vCPU of AWS for each 1,769 MB. */
+const MEMORY_MB_PER_CORE = 1_769;
+const BYTES_PER_MB = 1_048_576;
+const PROCESSES = 1_024;
+
+/** What only root has on the host for its sandboxes. */
+interface Privileges {
+  readonly mountFolder: string;
+  readonly uids: UidRange;
+  readonly staged: StagedDirectories;
+  readonly groups: ControlGroups;
+}
+
+/** What one sandbox has on the host, and how it is taken away. */
+export interface SandboxPlace extends AsyncDisposable {
+  readonly folders: GuestFolders;
+  readonly uid: number | undefined;
+  readonly group: ControlGroup | undefined;
+}
+
+/** What a server instance has on the host for its sandboxes: folders, mounts, users and groups. */
+export class NamespaceHost implements AsyncDisposable {
+  readonly calls: LinuxSystemCalls;
+  readonly instance: ServerInstance;
+  readonly image: SystemImage;
+  readonly #privileges: Privileges | undefined;
+  readonly #owned: AsyncDisposableStack;
+
+  private constructor(
+    calls: LinuxSystemCalls,
+    instance: ServerInstance,
+    image: SystemImage,
+    privileges: Privileges | undefined,
+    owned: AsyncDisposableStack,
+  ) {
+    this.calls = calls;
+    this.instance = instance;
+    this.image = image;
+    this.#privileges = privileges;
+    this.#owned = owned;
+  }
+
+  /** Rejects, and leaves nothing behind, where the machine does not allow it. */
+  static async open(dataDir: string): Promise<NamespaceHost> {
+    const calls = await loadLinuxSystemCalls();
+    const isRoot = process.getuid?.() === 0;
+    const plan = isRoot ? planControlGroups() : undefined;
+    await using owned = new AsyncDisposableStack();
+    const instance = await ServerInstance.open(dataDir, (instanceId) => ({
+      mounts: isRoot,
+      controlGroups: plan === undefined ? [] : instanceGroups(plan, instanceId),
+    }));
+    owned.use(instance);
+    let privileges: Privileges | undefined;
+    if (plan !== undefined) {
+      owned.defer(() => removeMountFolder(calls, instance.id));
+      const mountFolder = createMountFolder(calls, instance.id);
+      for (const name of ['directories', 'tmp']) mkdirSync(join(mountFolder, name), 0o711);
+      privileges = {
+        mountFolder,
+        uids: owned.use(UidRange.claim(instance.id)),
+        staged: new StagedDirectories(calls, join(mountFolder, 'directories')),
+        groups: owned.use(ControlGroups.open(plan, instance.id)),
+      };
+    }
+    const image = new SystemImage(privileges?.mountFolder ?? instance.folder);
+    return new NamespaceHost(calls, instance, image, privileges, owned.move());
+  }
+
+  /** True where the server is root: users, mounts and control groups of its own. */
+  get isPrivileged(): boolean {
+    return this.#privileges !== undefined;
+  }
+
+  /** Why a limit of control groups cannot be set; undefined where it is. */
+  missingController(controller: 'memory' | 'cpu' | 'pids'): string | undefined {
+    if (this.#privileges === undefined) return 'the server does not run as root';
+    return this.#privileges.groups.missing[controller];
+  }
+
+  /** Makes a sandbox's folders, mounts, user and control group. */
+  async createPlace(spec: SandboxSpec): Promise<SandboxPlace> {
+    await using owned = new AsyncDisposableStack();
+    const privileges = this.#privileges;
+    const show = async (path: string): Promise<string> => {
+      if (privileges === undefined) return path;
+      const staged = await privileges.staged.acquire(path);
+      owned.defer(() => staged.release());
+      return staged.path;
+    };
+    const { directories } = spec;
+    const [task, runtime, language, opt] = await Promise.all([
+      show(directories.task),
+      show(directories.runtime),
+      show(directories.language),
+      directories.opt === undefined ? undefined : show(directories.opt),
+    ]);
+    const uid = privileges?.uids.acquire();
+    if (uid !== undefined) owned.defer(() => privileges?.uids.release(uid));
+    const tmp = await this.#createTmp(spec, owned);
+    const group = privileges?.groups.create(spec.environmentId, {
+      // Pages of the tmpfs on /tmp are charged to who wrote them, so the limit has room for them.
+      memoryBytes: (spec.memoryMb + spec.ephemeralStorageMb) * BYTES_PER_MB,
+      cpuCores: spec.memoryMb / MEMORY_MB_PER_CORE,
+      processes: PROCESSES,
+    });
+    if (group !== undefined) owned.use(group);
+    const kept = owned.move();
+    return {
+      folders: { task, runtime, language, opt, tmp },
+      uid,
+      group,
+      [Symbol.asyncDispose]: () => kept.disposeAsync(),
+    };
+  }
+
+  async #createTmp(spec: SandboxSpec, owned: AsyncDisposableStack): Promise<string> {
+    if (this.#privileges === undefined) {
+      const folder = join(this.instance.folder, spec.environmentId);
+      owned.defer(() => removeTree(folder));
+      const tmp = join(folder, 'tmp');
+      await mkdir(tmp, { recursive: true });
+      await chmod(tmp, 0o1777);
+      return tmp;
+    }
+    const tmp = join(this.#privileges.mountFolder, 'tmp', spec.environmentId);
+    mountTemporary(this.calls, tmp, spec.ephemeralStorageMb);
+    owned.defer(() => removeMount(this.calls, tmp));
+    return tmp;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#owned.disposeAsync();
+  }
+}

@@ -1,0 +1,109 @@
+import {
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  readlinkSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+
+/** The user of a function, as AWS names it. */
+export const GUEST_UID = 993;
+export const GUEST_GID = 990;
+export const GUEST_HOSTNAME = 'hearth';
+
+/** Folders that are links to, or twins of, those in /usr, as the distribution has it. */
+const ROOT_FOLDERS = ['bin', 'sbin', 'lib', 'lib32', 'lib64', 'libx32'];
+/** Read-only parts of the host's /etc: certificates, and what links of programs lead through. */
+const SHARED_ETC = ['ssl', 'pki', 'ca-certificates', 'alternatives'];
+
+const ETC_FILES: Readonly<Record<string, string>> = {
+  passwd: [
+    'root:x:0:0:root:/root:/sbin/nologin',
+    `sbx_user1051:x:${GUEST_UID}:${GUEST_GID}::/home/sbx_user1051:/sbin/nologin`,
+    'nobody:x:65534:65534:nobody:/:/sbin/nologin',
+    '',
+  ].join('\n'),
+  group: ['root:x:0:', `sbx_user1051:x:${GUEST_GID}:`, 'nogroup:x:65534:', ''].join('\n'),
+  hosts: [
+    `127.0.0.1 localhost ${GUEST_HOSTNAME}`,
+    '::1 localhost ip6-localhost ip6-loopback',
+    '',
+  ].join('\n'),
+  'nsswitch.conf': 'passwd: files\ngroup: files\nhosts: files dns\n',
+};
+
+/** Files of the host that are copied; a copy is replaced when the host's file changes. */
+const COPIED_ETC = ['resolv.conf', 'ld.so.cache', 'services', 'protocols', 'os-release'];
+
+/**
+ * The part of a sandbox's file system that all environments share: the system's programs and
+ * libraries, and an /etc that tells nothing of the host.
+ */
+export class SystemImage {
+  readonly #etc: string;
+  readonly #versions = new Map<string, string>();
+
+  /** @param folder where the files of /etc are made; reachable for every user */
+  constructor(folder: string) {
+    this.#etc = join(folder, 'etc');
+    mkdirSync(this.#etc, { mode: 0o755 });
+    for (const [name, content] of Object.entries(ETC_FILES)) {
+      writeFileSync(join(this.#etc, name), content, { mode: 0o644 });
+    }
+    symlinkSync('/usr/share/zoneinfo/UTC', join(this.#etc, 'localtime'));
+    for (const name of SHARED_ETC.filter(isSharedEtc)) mkdirSync(join(this.#etc, name));
+  }
+
+  /** Copies what has changed on the host, such as the name servers of another network. */
+  async refresh(): Promise<void> {
+    await Promise.all(
+      COPIED_ETC.map(async (name) => {
+        const version = await versionOf(join('/etc', name));
+        if (version === undefined || this.#versions.get(name) === version) return;
+        this.#versions.set(name, version);
+        writeFileSync(join(this.#etc, name), readFileSync(join('/etc', name)), { mode: 0o644 });
+      }),
+    );
+  }
+
+  /** Arguments of bubblewrap. */
+  get arguments(): string[] {
+    return [
+      ['--ro-bind', '/usr', '/usr'],
+      ...ROOT_FOLDERS.map(rootFolder),
+      // On NixOS everything in /usr and /bin leads there.
+      ['--ro-bind-try', '/nix/store', '/nix/store'],
+      ['--ro-bind', this.#etc, '/etc'],
+      ...SHARED_ETC.filter(isSharedEtc).map((name) => [
+        '--ro-bind',
+        `/etc/${name}`,
+        `/etc/${name}`,
+      ]),
+    ].flat();
+  }
+}
+
+function rootFolder(name: string): string[] {
+  const path = `/${name}`;
+  const stats = lstatSync(path, { throwIfNoEntry: false });
+  if (stats === undefined) return [];
+  return stats.isSymbolicLink()
+    ? ['--symlink', readlinkSync(path), path]
+    : ['--ro-bind', path, path];
+}
+
+function isSharedEtc(name: string): boolean {
+  return lstatSync(`/etc/${name}`, { throwIfNoEntry: false })?.isDirectory() === true;
+}
+
+async function versionOf(path: string): Promise<string | undefined> {
+  try {
+    const { dev, ino, mtimeMs, size } = await stat(path);
+    return [dev, ino, mtimeMs, size].join(':');
+  } catch {
+    return undefined;
+  }
+}

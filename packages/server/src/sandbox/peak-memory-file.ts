@@ -1,0 +1,47 @@
+import { closeSync, openSync, readSync } from 'node:fs';
+
+/**
+ * A file of the kernel that holds a memory peak. Its descriptor stays open, so that a reading costs
+ * one system call.
+ */
+export class PeakMemoryFile implements Disposable {
+  readonly #parse: (text: string) => number | undefined;
+  readonly #buffer = Buffer.alloc(4_096);
+  #descriptor: number | undefined;
+  #lastBytes: number | undefined;
+
+  /** `parse` turns the content into bytes. A file that cannot be opened has no readings. */
+  constructor(path: string, parse: (text: string) => number | undefined) {
+    this.#parse = parse;
+    try {
+      this.#descriptor = openSync(path, 'r');
+    } catch {
+      this.#descriptor = undefined;
+    }
+  }
+
+  /** The peak now, or the last one that could be read. */
+  read(): number | undefined {
+    if (this.#descriptor === undefined) return this.#lastBytes;
+    try {
+      const length = readSync(this.#descriptor, this.#buffer, 0, this.#buffer.length, 0);
+      this.#lastBytes = this.#parse(this.#buffer.toString('latin1', 0, length)) ?? this.#lastBytes;
+    } catch {
+      // The process is gone, and with it the content.
+    }
+    return this.#lastBytes;
+  }
+
+  /** Takes a last reading and closes the descriptor. */
+  [Symbol.dispose](): void {
+    this.read();
+    if (this.#descriptor !== undefined) closeSync(this.#descriptor);
+    this.#descriptor = undefined;
+  }
+}
+
+/** The peak in `/proc/<pid>/status`: kilobytes, although it says kB. */
+export function parseStatusPeak(status: string): number | undefined {
+  const kilobytes = /^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1];
+  return kilobytes === undefined ? undefined : Number(kilobytes) * 1_024;
+}

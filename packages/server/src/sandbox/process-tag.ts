@@ -1,0 +1,124 @@
+import { randomBytes } from 'node:crypto';
+import { closeSync } from 'node:fs';
+import { readdir, readFile } from 'node:fs/promises';
+import {
+  type LinuxSystemCalls,
+  Resource,
+  SystemCallError,
+  UNLIMITED,
+} from '../system-calls/linux-system-calls.ts';
+import { errorCode } from '../system-calls/error-code.ts';
+
+/*
+ * Linux does not tell which environment a process belongs to once it has made itself a session and
+ * lost its parents, and a variable in its environment goes when a program clears it. What every
+ * process inherits, keeps over exec and shows in /proc is its resource limits. The soft limit of
+ * RLIMIT_RTTIME is free to carry a mark: it counts for real-time scheduling only, and a mark of more
+ * than 2^61 microseconds is never reached.
+ *
+ * A mark is 1 bit, 40 random bits of the server instance, 20 bits of the sandbox.
+ */
+const MARK = 1n << 61n;
+const SANDBOX_BITS = 20n;
+const SANDBOX_MASK = (1n << SANDBOX_BITS) - 1n;
+const LIMIT_LINE = /^Max realtime timeout\s+(\d+)/m;
+
+/** A set of processes: those of one sandbox, or of every sandbox of a server instance. */
+export interface ProcessTag {
+  readonly value: bigint;
+  readonly wholeInstance: boolean;
+}
+
+/** A tag that no other server instance uses. */
+export function createInstanceTag(): ProcessTag {
+  const instance = BigInt(`0x${randomBytes(5).toString('hex')}`);
+  return { value: MARK | (instance << SANDBOX_BITS), wholeInstance: true };
+}
+
+/** The instance tag that was written down as a decimal number. */
+export function parseInstanceTag(text: string): ProcessTag {
+  return { value: BigInt(text) & ~SANDBOX_MASK, wholeInstance: true };
+}
+
+/** The tag of an instance's sandbox; the numbers start again after a million. */
+export function sandboxTag(instance: ProcessTag, sandbox: number): ProcessTag {
+  return { value: instance.value | (BigInt(sandbox) & SANDBOX_MASK), wholeInstance: false };
+}
+
+/** True where this process may be marked: a hard limit, set from outside, would stand in the way. */
+export function canTagProcesses(calls: LinuxSystemCalls): boolean {
+  return calls.resourceLimit(0, Resource.realtimeCpuMicroseconds).hard === UNLIMITED;
+}
+
+/**
+ * Calls `spawn`, which must not wait for anything; a process that it starts bears the tag before its
+ * first instruction, and inherits no descriptor that it was not given.
+ */
+export function spawnTagged<Child>(
+  calls: LinuxSystemCalls,
+  tag: ProcessTag,
+  spawn: () => Child,
+): Child {
+  const own = calls.resourceLimit(0, Resource.realtimeCpuMicroseconds);
+  calls.closeAllOnExec();
+  calls.setResourceLimit(0, Resource.realtimeCpuMicroseconds, { soft: tag.value, hard: own.hard });
+  try {
+    return spawn();
+  } finally {
+    calls.setResourceLimit(0, Resource.realtimeCpuMicroseconds, own);
+  }
+}
+
+/** Kills every process that bears the tag and settles once none is left. */
+export async function killTagged(calls: LinuxSystemCalls, tag: ProcessTag): Promise<void> {
+  for (;;) {
+    const found = await findTagged(tag);
+    if (found.length === 0) return;
+    await Promise.all(found.map((pid) => killOne(calls, tag, pid)));
+  }
+}
+
+/** Numbers of the living processes that bear the tag. */
+export async function findTagged(tag: ProcessTag): Promise<number[]> {
+  const names = await readdir('/proc');
+  const pids = names.filter((name) => /^\d+$/.test(name)).map(Number);
+  const hits = await Promise.all(pids.map((pid) => isTagged(tag, pid)));
+  return pids.filter((_, index) => hits[index]);
+}
+
+async function killOne(calls: LinuxSystemCalls, tag: ProcessTag, pid: number): Promise<void> {
+  let descriptor: number;
+  try {
+    descriptor = calls.openProcess(pid);
+  } catch (error) {
+    if (error instanceof SystemCallError && error.code === 'ESRCH') return;
+    throw error;
+  }
+  try {
+    // The number may have been given to another process before the descriptor was opened.
+    if (!(await isTagged(tag, pid))) return;
+    calls.killProcess(descriptor);
+    await calls.processEnded(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+async function isTagged(tag: ProcessTag, pid: number): Promise<boolean> {
+  try {
+    const limits = await readFile(`/proc/${pid}/limits`, 'latin1');
+    const text = LIMIT_LINE.exec(limits)?.[1];
+    if (text === undefined || !matches(tag, BigInt(text))) return false;
+    // A dead process that its parent has not waited for still shows its limits.
+    const state = /.*\) (\S)/s.exec(await readFile(`/proc/${pid}/stat`, 'latin1'))?.[1];
+    return state !== 'Z' && state !== 'X';
+  } catch (error) {
+    const code = errorCode(error);
+    if (code === 'ENOENT' || code === 'ESRCH' || code === 'EACCES') return false;
+    throw error;
+  }
+}
+
+function matches(tag: ProcessTag, value: bigint): boolean {
+  return (tag.wholeInstance ? value & ~SANDBOX_MASK : value) === tag.value;
+}

@@ -1,0 +1,97 @@
+import { chmod, mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { removeTree } from '../../artifacts/remove-tree.ts';
+import type { DriverCore } from '../guarded-driver.ts';
+import { GuardedDriver } from '../guarded-driver.ts';
+import { ServerInstance } from '../server-instance.ts';
+import type {
+  GuestCommand,
+  GuestPaths,
+  GuestProcess,
+  Sandbox,
+  SandboxDriver,
+  SandboxEnforcement,
+  SandboxSpec,
+} from '../sandbox.ts';
+import { startProcessGuest, type TagPlan } from './process-guest.ts';
+
+const NOTHING_ENFORCED: SandboxEnforcement = {
+  memory: false,
+  cpu: false,
+  processes: false,
+  ephemeralStorage: false,
+  filesystem: false,
+  processIsolation: false,
+  network: false,
+  systemCalls: false,
+  user: false,
+};
+
+/**
+ * Plain child processes, for development on any system: a function sees and may do whatever the
+ * server may. On Linux everything that a function started is found and ended with it; elsewhere
+ * a process that has left its group survives.
+ *
+ * @param dataDir absolute; the sandboxes' folders are made in `run` below it
+ */
+export async function openProcessDriver(dataDir: string): Promise<SandboxDriver> {
+  return new GuardedDriver(new ProcessDriver(await ServerInstance.open(dataDir)));
+}
+
+class ProcessDriver implements DriverCore {
+  readonly name = 'process';
+  readonly enforcement = NOTHING_ENFORCED;
+  readonly #instance: ServerInstance;
+
+  constructor(instance: ServerInstance) {
+    this.#instance = instance;
+  }
+
+  async create(spec: SandboxSpec, signal: AbortSignal): Promise<Sandbox> {
+    const folder = join(this.#instance.folder, spec.environmentId);
+    const paths = {
+      ...spec.directories,
+      opt: spec.directories.opt ?? join(folder, 'opt'),
+      tmp: join(folder, 'tmp'),
+    };
+    try {
+      await mkdir(paths.tmp, { recursive: true });
+      await chmod(paths.tmp, 0o1777);
+      if (spec.directories.opt === undefined) await mkdir(paths.opt);
+      signal.throwIfAborted();
+    } catch (error) {
+      await removeTree(folder);
+      throw error;
+    }
+    return new ProcessSandbox(folder, paths, this.#instance.tagPlan());
+  }
+
+  sweep(): Promise<void> {
+    return this.#instance.sweepDead();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#instance[Symbol.asyncDispose]();
+  }
+}
+
+class ProcessSandbox implements Sandbox {
+  readonly paths: GuestPaths;
+  readonly #folder: string;
+  readonly #plan: TagPlan | undefined;
+
+  constructor(folder: string, paths: GuestPaths, plan: TagPlan | undefined) {
+    this.#folder = folder;
+    this.paths = paths;
+    this.#plan = plan;
+  }
+
+  async start(command: GuestCommand, signal: AbortSignal): Promise<GuestProcess> {
+    signal.throwIfAborted();
+    return startProcessGuest(command, this.#plan);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await removeTree(this.#folder);
+  }
+}

@@ -1,0 +1,123 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { stat } from 'node:fs/promises';
+import { PassThrough } from 'node:stream';
+import type { LinuxSystemCalls } from '../../system-calls/linux-system-calls.ts';
+import {
+  exitOfChild,
+  exitWithCode,
+  NOT_EXECUTABLE_STATUS,
+  NOT_FOUND_STATUS,
+} from '../guest-exit.ts';
+import { GUEST_STDIO, guestStreams, spawnFailure } from '../guest-streams.ts';
+import { parseStatusPeak, PeakMemoryFile } from '../peak-memory-file.ts';
+import { killTagged, type ProcessTag, spawnTagged } from '../process-tag.ts';
+import { type GuestCommand, type GuestExit, type GuestProcess, SandboxError } from '../sandbox.ts';
+import { processGroupEnded } from './process-group.ts';
+import { errorCode } from '../../system-calls/error-code.ts';
+
+/** How the processes of one sandbox are found again; undefined where the system has no such means. */
+export interface TagPlan {
+  readonly calls: LinuxSystemCalls;
+  readonly tag: ProcessTag;
+}
+
+/** Starts a plain child process in a session of its own. */
+export async function startProcessGuest(
+  command: GuestCommand,
+  plan: TagPlan | undefined,
+): Promise<GuestProcess> {
+  const [program, ...parameters] = command.argv;
+  const launch = (): ChildProcess =>
+    spawn(program, parameters, {
+      cwd: command.cwd,
+      env: { ...command.environment },
+      detached: true,
+      stdio: [...GUEST_STDIO],
+    });
+  const child = plan === undefined ? launch() : spawnTagged(plan.calls, plan.tag, launch);
+  if (child.pid === undefined) return failedStart(child, command);
+  return new ProcessGuest(child, child.pid, plan);
+}
+
+class ProcessGuest implements GuestProcess {
+  readonly channel;
+  readonly stdout;
+  readonly stderr;
+  readonly log;
+  readonly exited: Promise<GuestExit>;
+  readonly #group: number;
+  readonly #plan: TagPlan | undefined;
+  readonly #peak: PeakMemoryFile;
+  #mainEnded = false;
+
+  constructor(child: ChildProcess, pid: number, plan: TagPlan | undefined) {
+    const streams = guestStreams(child);
+    this.channel = streams.channel;
+    this.stdout = streams.stdout;
+    this.stderr = streams.stderr;
+    this.log = streams.log;
+    this.#group = pid;
+    this.#plan = plan;
+    this.#peak = new PeakMemoryFile(`/proc/${pid}/status`, parseStatusPeak);
+    this.exited = this.#end(child);
+  }
+
+  memoryPeakBytes(): number | undefined {
+    return this.#peak.read();
+  }
+
+  limitCpu(): void {}
+
+  async kill(): Promise<void> {
+    if (!this.#mainEnded) killGroup(this.#group);
+    await this.exited;
+  }
+
+  async #end(child: ChildProcess): Promise<GuestExit> {
+    const exit = await new Promise<GuestExit>((resolve) => {
+      child.once('exit', (code, signal) => resolve(exitOfChild(code, signal)));
+    });
+    this.#mainEnded = true;
+    this.#peak[Symbol.dispose]();
+    if (this.#plan === undefined) await processGroupEnded(this.#group);
+    else await killTagged(this.#plan.calls, this.#plan.tag);
+    return exit;
+  }
+}
+
+function killGroup(group: number): void {
+  try {
+    process.kill(-group, 'SIGKILL');
+  } catch (error) {
+    if (errorCode(error) !== 'ESRCH') throw error;
+  }
+}
+
+/**
+ * A program that is not there, or may not be executed, is the function's fault: it ends with the
+ * status that a shell gives. Anything else is the platform's.
+ */
+async function failedStart(child: ChildProcess, command: GuestCommand): Promise<GuestProcess> {
+  const error = await spawnFailure(child);
+  const code = errorCode(error) ?? 'unknown error';
+  const cwdIsThere = await stat(command.cwd).then(
+    (stats) => stats.isDirectory(),
+    () => false,
+  );
+  const status = { ENOENT: NOT_FOUND_STATUS, EACCES: NOT_EXECUTABLE_STATUS }[code];
+  if (!cwdIsThere || status === undefined) {
+    throw new SandboxError(`program ${command.argv[0]} in ${command.cwd}: ${code}`, {
+      cause: error,
+    });
+  }
+  return {
+    channel: new PassThrough().end(),
+    stdout: new PassThrough().end(),
+    stderr: new PassThrough().end(`${command.argv[0]}: ${code}\n`),
+    log: new PassThrough().end(),
+    exited: Promise.resolve(exitWithCode(status)),
+    memoryPeakBytes: () => undefined,
+    limitCpu: () => {},
+    kill: () => Promise.resolve(),
+  };
+}

@@ -1,0 +1,224 @@
+import { constants } from 'node:os';
+import type { LibraryHandle } from 'koffi';
+
+/** Flags of mount(2). */
+export const MountFlag = {
+  readOnly: 1,
+  noSetuid: 2,
+  noDevices: 4,
+  remount: 32,
+  bind: 4_096,
+  recursive: 16_384,
+  private: 1 << 18,
+} as const;
+
+/** Resources of setrlimit(2). */
+export const Resource = { coreBytes: 4, openFiles: 7, realtimeCpuMicroseconds: 15 } as const;
+
+export const UNLIMITED = 2n ** 64n - 1n;
+
+export interface ResourceLimit {
+  readonly soft: bigint;
+  readonly hard: bigint;
+}
+
+/** A status as wait(2) gives it: exactly one of `code` and `signal` is set. */
+export interface WaitStatus {
+  readonly code: number | undefined;
+  readonly signal: number | undefined;
+}
+
+/** A system call that failed; `code` is the name of errno, `EPERM`. */
+export class SystemCallError extends Error {
+  override readonly name = 'SystemCallError';
+  readonly code: string;
+
+  constructor(call: string, subject: string, code: string) {
+    super(`${call} ${subject}: ${code}`);
+    this.code = code;
+  }
+}
+
+/**
+ * The system calls of Linux that Node.js has no function for. Failures throw a SystemCallError. All
+ * but the two that return a promise are done when they return, and take microseconds.
+ */
+export interface LinuxSystemCalls {
+  /** mount(2). `type` and `data` are empty for bind mounts. */
+  mount(source: string, target: string, type: string, flags: number, data: string): void;
+  /** umount2(2) with MNT_DETACH: out of sight at once, with everything below it. */
+  unmount(target: string): Promise<void>;
+  /** prlimit(2); `pid` 0 is this process. */
+  setResourceLimit(pid: number, resource: number, limit: ResourceLimit): void;
+  resourceLimit(pid: number, resource: number): ResourceLimit;
+  /** An anonymous, empty file; the caller closes the descriptor. */
+  createMemoryFile(name: string): number;
+  /** pipe2(2) with both ends closed on exec. */
+  createPipe(): { readonly read: number; readonly write: number };
+  /** No program that is started from now on inherits a descriptor that it was not given. */
+  closeAllOnExec(): void;
+  /** pidfd_open(2): stays with this process, even after its number is used again. */
+  openProcess(pid: number): number;
+  /** SIGKILL through a descriptor of `openProcess`. A process that is gone is no error. */
+  killProcess(descriptor: number): void;
+  /**
+   * Settles with true once the process is dead, with its PID namespace where it is the first of one,
+   * or with false after `limitMs`.
+   */
+  processEnded(descriptor: number, limitMs?: number): Promise<boolean>;
+  /** How a process that was waited for has ended; undefined before Linux 6.15, which cannot tell. */
+  waitStatus(descriptor: number): WaitStatus | undefined;
+}
+
+const MNT_DETACH = 2;
+const CLOSE_ON_EXEC = 0o2000000;
+const MFD_CLOEXEC = 1;
+const CLOSE_RANGE_CLOEXEC = 4;
+const SIGKILL = 9;
+const POLLIN = 1;
+/** Bounds how long one wait holds a worker thread, so that waits share them. */
+const POLL_SLICE_MS = 20;
+// The numbers of system calls newer than 5.0 are the same on every architecture.
+const SYS_PIDFD_SEND_SIGNAL = 424;
+const SYS_PIDFD_OPEN = 434;
+const SYS_CLOSE_RANGE = 436;
+/** `_IOWR(0xFF, 11, struct pidfd_info)` with the 64 bytes of its first version. */
+const PIDFD_GET_INFO = 0xc0_40_ff_0b;
+const PIDFD_INFO_BYTES = 64;
+const PIDFD_INFO_EXIT = 8n;
+const PIDFD_INFO_EXIT_CODE_OFFSET = 60;
+
+let loaded: Promise<LinuxSystemCalls> | undefined;
+
+/**
+ * Loads the calls; the native library costs some 15 ms, so it is loaded on first use. Rejects where
+ * the platform has none.
+ */
+export function loadLinuxSystemCalls(): Promise<LinuxSystemCalls> {
+  loaded ??= load();
+  return loaded;
+}
+
+async function load(): Promise<LinuxSystemCalls> {
+  if (process.platform !== 'linux') {
+    throw new Error(`Cannot load system calls as the platform must be linux: ${process.platform}`);
+  }
+  const { default: koffi } = await import('koffi');
+  koffi.config({ ...koffi.config(), max_async_calls: 4_096 });
+  const library = koffi.load(null);
+  const mount = library.func(
+    'int mount(const char *source, const char *target, const char *type, unsigned long flags, const char *data)',
+  );
+  const umount2 = library.func('int umount2(const char *target, int flags)');
+  const prlimit = library.func('int prlimit64(int pid, int resource, void *new_limit, void *old)');
+  const memfdCreate = library.func('int memfd_create(const char *name, unsigned int flags)');
+  const pipe2 = library.func('int pipe2(void *fds, int flags)');
+  const poll = library.func('int poll(void *fds, unsigned long count, int timeout)');
+  const ioctl = library.func('int ioctl(int fd, unsigned long request, ...)');
+  const syscall = library.func('long syscall(long number, ...)');
+
+  const errorCode = (): string => nameOfErrno(koffi.errno());
+  const checked = (result: number, call: string, subject: string | number): number => {
+    if (result < 0) throw new SystemCallError(call, String(subject), errorCode());
+    return result;
+  };
+  const limits = (pid: number, resource: number, next: Buffer | null): ResourceLimit => {
+    const old = Buffer.alloc(16);
+    checked(prlimit(pid, resource, next, old), 'prlimit', pid);
+    return { soft: old.readBigUInt64LE(0), hard: old.readBigUInt64LE(8) };
+  };
+
+  return {
+    mount(source, target, type, flags, data) {
+      checked(mount(source, target, type || null, flags, data || null), 'mount', target);
+    },
+    async unmount(target) {
+      // Freeing a full tmpfs takes a while. errno belongs to the worker thread: ask again for it.
+      if ((await callAsync(umount2, target, MNT_DETACH)) === 0) return;
+      checked(umount2(target, MNT_DETACH), 'umount', target);
+    },
+    setResourceLimit(pid, resource, { soft, hard }) {
+      const next = Buffer.alloc(16);
+      next.writeBigUInt64LE(soft, 0);
+      next.writeBigUInt64LE(hard, 8);
+      limits(pid, resource, next);
+    },
+    resourceLimit: (pid, resource) => limits(pid, resource, null),
+    createMemoryFile: (name) => checked(memfdCreate(name, MFD_CLOEXEC), 'memfd_create', name),
+    createPipe() {
+      const ends = Buffer.alloc(8);
+      checked(pipe2(ends, CLOSE_ON_EXEC), 'pipe2', '');
+      return { read: ends.readInt32LE(0), write: ends.readInt32LE(4) };
+    },
+    closeAllOnExec() {
+      // Before Linux 5.11 there is no such flag; Node.js itself then covers what it opened.
+      syscall(
+        SYS_CLOSE_RANGE,
+        'unsigned int',
+        3,
+        'unsigned int',
+        2 ** 32 - 1,
+        'unsigned int',
+        CLOSE_RANGE_CLOEXEC,
+      );
+    },
+    openProcess: (pid) =>
+      checked(syscall(SYS_PIDFD_OPEN, 'int', pid, 'unsigned int', 0), 'pidfd_open', pid),
+    killProcess(descriptor) {
+      const result: number = syscall(
+        SYS_PIDFD_SEND_SIGNAL,
+        'int',
+        descriptor,
+        'int',
+        SIGKILL,
+        'void *',
+        null,
+        'unsigned int',
+        0,
+      );
+      if (result < 0 && errorCode() !== 'ESRCH') checked(result, 'pidfd_send_signal', descriptor);
+    },
+    async processEnded(descriptor, limitMs = Number.POSITIVE_INFINITY) {
+      for (let leftMs = limitMs; leftMs > 0; leftMs -= POLL_SLICE_MS) {
+        const entry = Buffer.alloc(8);
+        entry.writeInt32LE(descriptor, 0);
+        entry.writeInt16LE(POLLIN, 4);
+        await callAsync(poll, entry, 1, Math.min(leftMs, POLL_SLICE_MS));
+        if (entry.readInt16LE(6) !== 0) return true;
+      }
+      return false;
+    },
+    waitStatus(descriptor) {
+      const info = Buffer.alloc(PIDFD_INFO_BYTES);
+      info.writeBigUInt64LE(PIDFD_INFO_EXIT, 0);
+      if (ioctl(descriptor, PIDFD_GET_INFO, 'void *', info) < 0) return undefined;
+      if ((info.readBigUInt64LE(0) & PIDFD_INFO_EXIT) === 0n) return undefined;
+      return parseWaitStatus(info.readInt32LE(PIDFD_INFO_EXIT_CODE_OFFSET));
+    },
+  };
+}
+
+/** Splits the status word of wait(2). */
+export function parseWaitStatus(word: number): WaitStatus {
+  const signal = word & 0x7f;
+  return signal === 0
+    ? { code: (word >> 8) & 0xff, signal: undefined }
+    : { code: undefined, signal };
+}
+
+function callAsync(
+  call: ReturnType<LibraryHandle['func']>,
+  ...parameters: unknown[]
+): Promise<number> {
+  return new Promise((resolve, reject) => {
+    call.async(...parameters, (error: unknown, result: number) => {
+      if (error === null || error === undefined) resolve(result);
+      else reject(new Error('Cannot make a system call', { cause: error }));
+    });
+  });
+}
+
+function nameOfErrno(errno: number): string {
+  const entry = Object.entries(constants.errno).find(([, value]) => value === errno);
+  return entry?.[0] ?? `errno ${errno}`;
+}
