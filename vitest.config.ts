@@ -10,6 +10,7 @@ export default defineConfig({
       'benchmarks/**/*.test.ts',
       'scripts/**/*.test.ts',
     ],
+    globalSetup: ['./scripts/test/global-setup.ts'],
     // Real processes are started: two files at a time keep a small machine responsive.
     maxWorkers: 2,
     testTimeout: 60_000,

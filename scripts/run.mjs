@@ -10,5 +10,7 @@ const { node, env } = await prepare();
 if (file !== undefined) {
   // npm runs scripts in the project's folder; paths on the command line are meant where it was typed.
   const cwd = process.env.INIT_CWD ?? process.cwd();
-  process.exitCode = await runChild(node, [join(projectRoot, file), ...args], { cwd, env });
+  // The channel carries nothing: its end tells the child that this process is gone, even if killed.
+  const stdio = ['inherit', 'inherit', 'inherit', 'ipc'];
+  process.exitCode = await runChild(node, [join(projectRoot, file), ...args], { cwd, env, stdio });
 }

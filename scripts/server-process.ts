@@ -46,10 +46,12 @@ export class ServerExit extends Error {
 export async function startServerProcess(options: ServerProcessOptions): Promise<ServerProcess> {
   const child = spawn(process.execPath, [entry, 'start', ...options.args], {
     env: options.env,
-    stdio: ['ignore', 'pipe', options.errorOutput === 'inherit' ? 'inherit' : 'pipe'],
+    // The channel carries nothing: its end tells the server that its owner is gone, even if killed.
+    stdio: ['ignore', 'pipe', options.errorOutput === 'inherit' ? 'inherit' : 'pipe', 'ipc'],
     // A process group of its own: Ctrl-C reaches it once, from its owner, not from the terminal too.
     detached: true,
   });
+  child.channel?.unref();
   const { stdout, stderr } = child;
   if (stdout === null) throw new Error('Cannot read what the server prints');
   let errorOutput = '';

@@ -15,9 +15,9 @@ import { measure } from './measure.ts';
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const stopRequested = Promise.withResolvers<void>();
 let stopping = false;
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-  // Stays in place: a terminal and npm each send their own, and the server ends once.
-  process.on(signal, () => {
+// Stays in place: a terminal and npm each send their own signal, and the server ends once.
+for (const event of ['SIGINT', 'SIGTERM', 'SIGHUP', 'disconnect']) {
+  process.on(event, () => {
     stopping = true;
     stopRequested.resolve();
   });
@@ -70,7 +70,7 @@ async function showExamples(endpoint: string): Promise<void> {
   const table = new Table({
     head: ['function', 'runtime', 'cold ms', 'warm ms', ''],
     colAligns: ['left', 'left', 'right', 'right', 'left'],
-    style: { head: process.stdout.isTTY ? ['bold'] : [], border: [] },
+    style: { head: process.stdout.isTTY ? ['bold'] : [], border: [], compact: true },
   });
   for (const example of await readExamples(join(root, 'examples'))) {
     if (stopping) return;

@@ -29,5 +29,5 @@ npm run -s hearth -- logs context-node${remote(endpoint)}`;
 
 /** The CLI looks for the server at its usual address. */
 function remote(endpoint: string): string {
-  return endpoint === 'http://127.0.0.1:4566' ? '' : ` --endpoint-url ${endpoint}`;
+  return endpoint === 'http://127.0.0.1:4566' ? '' : ` --endpoint ${endpoint}`;
 }

@@ -24,7 +24,8 @@ export async function startTestServer(options: Partial<ServerConfig> = {}): Prom
   const dataDir = await realpath(await mkdtemp(join(tmpdir(), 'hearth-')));
   resources.defer(() => rm(dataDir, { recursive: true, force: true }));
   const defaults = loadServerConfig({ flags: {}, environment: {}, workingDirectory: dataDir });
-  const server = resources.use(await startServer({ ...defaults, port: 0, dataDir, ...options }));
+  const server = await startServer({ ...defaults, port: 0, dataDir, ...options });
+  resources.defer(() => server.close());
   const client = new LambdaClient({
     endpoint: server.endpoint,
     region: 'us-east-1',
