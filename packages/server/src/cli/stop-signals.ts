@@ -16,6 +16,8 @@ export class StopSignals implements Disposable {
   readonly first: Promise<void>;
   readonly #stop = Promise.withResolvers<void>();
   #firstMs: number | undefined;
+  /** Waiting for a signal does not by itself keep a process alive. */
+  readonly #wakefulness = setInterval(() => undefined, 2 ** 30);
 
   constructor() {
     this.first = this.#stop.promise;
@@ -24,6 +26,7 @@ export class StopSignals implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    clearInterval(this.#wakefulness);
     for (const signal of SIGNALS) process.off(signal, this.#onSignal);
     process.off('disconnect', this.#onDisconnect);
   }

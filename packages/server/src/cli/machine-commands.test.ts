@@ -1,0 +1,53 @@
+import { describe, expect, test } from 'vitest';
+import { callHearth, makeFolder, runHearth, sendJson, startStandInApi } from './cli-harness.ts';
+
+describe('doctor', () => {
+  test('shows what is not enforced, why, and what to do', async () => {
+    const health = {
+      status: 'ok',
+      version: '1.2.3',
+      dataDir: '/data',
+      sandbox: {
+        driver: 'process',
+        reason: 'no bubblewrap',
+        limits: [
+          { property: 'memory', enforced: false, why: 'no cgroup', remedy: 'run as root' },
+          { property: 'user', enforced: true },
+        ],
+      },
+      runtimes: [{ runtime: 'python3.12' }],
+    };
+    const standIn = await startStandInApi((_request, response) => sendJson(response, 200, health));
+    const { exitCode, stdout } = await callHearth(standIn, ['doctor']);
+    expect(exitCode).toBe(0);
+    expect(stdout).toMatch(/^sandbox +process: no bubblewrap$/m);
+    expect(stdout).toMatch(/^memory +no +no cgroup +run as root$/m);
+    expect(stdout).toMatch(/^user +yes$/m);
+    expect(stdout).toMatch(/^python3\.12 +none$/m);
+    const json = await callHearth(standIn, ['doctor', '--json']);
+    expect(JSON.parse(json.stdout)).toEqual(health);
+  });
+});
+
+describe('runtimes', () => {
+  test('list says what runs each runtime', async () => {
+    const environment = { PATH: '', HEARTH_DATA_DIR: makeFolder() };
+    const { exitCode, stdout } = await runHearth(['runtimes', 'list', '--json'], { environment });
+    expect(exitCode).toBe(0);
+    const { runtimes } = JSON.parse(stdout);
+    expect(runtimes).toContainEqual({
+      runtime: `nodejs${process.versions.node.split('.')[0]}.x`,
+      version: process.versions.node,
+      exact: true,
+      path: process.execPath,
+      origin: 'this process',
+    });
+  });
+
+  test('install refuses what does not exist: exit 1', async () => {
+    const environment = { HEARTH_DATA_DIR: makeFolder() };
+    const { exitCode, stderr } = await runHearth(['runtimes', 'install', 'cobol'], { environment });
+    expect(stderr).toMatch(/^Cannot install runtime as it must be one of .*"cobol"\n$/);
+    expect(exitCode).toBe(1);
+  });
+});
