@@ -11,6 +11,7 @@ import {
   untilActive,
   type BenchServer,
 } from './bench-server.ts';
+import { readHealth } from '../scripts/health.ts';
 import type { Benchmark, Figure } from './benchmark.ts';
 import { HttpConnection } from './http-connection.ts';
 import { percentile } from './percentile.ts';
@@ -39,15 +40,17 @@ export const coldStart: Benchmark = {
   what: 'first event of a new environment: client-seen time and Init Duration',
   run: async (note) => {
     await using server = await startBenchServer();
+    const health = await readHealth(server.endpoint);
     const figures: Figure[] = [];
     for (const subject of SUBJECTS) {
-      try {
-        await createFunction(server.client, subject);
-        figures.push(...(await measure(server, subject.name)));
-      } catch (error) {
-        if (!isMissingRuntime(error)) throw error;
+      const interpreter = health.interpreterVersion(subject.runtime);
+      if (interpreter === undefined) {
         note(`${subject.name} is left out: this machine has nothing that runs ${subject.runtime}`);
+        continue;
       }
+      note(`${subject.name}: ${subject.runtime} on ${interpreter}`);
+      await createFunction(server.client, subject);
+      figures.push(...(await measure(server, subject.name)));
     }
     return figures;
   },
@@ -65,7 +68,7 @@ async function measure(server: BenchServer, name: string): Promise<Figure[]> {
     const sentAt = performance.now();
     const { status, head, body } = await connection.send(request);
     const elapsedMs = performance.now() - sentAt;
-    if (status !== 200) throw invokeError(head, body);
+    if (status !== 200) throw new Error(`Cannot measure: ${head}\n${body.toString('utf8')}`);
     const init = initDurationMs(head);
     if (init === undefined) throw new Error(`Cannot measure as no environment was new: ${head}`);
     if (i === 0) continue;
@@ -106,14 +109,4 @@ function initDurationMs(head: string): number | undefined {
   const encoded = /\r\nx-amz-log-result: *(\S+)/i.exec(head)?.[1] ?? '';
   const found = /Init Duration: ([\d.]+) ms/.exec(Buffer.from(encoded, 'base64').toString('utf8'));
   return found === null ? undefined : Number(found[1]);
-}
-
-function invokeError(head: string, body: Buffer): Error {
-  const error = new Error(`Cannot measure as an invocation failed: ${body.toString('utf8')}`);
-  error.name = /\r\nx-amzn-errortype: *([A-Za-z]+)/i.exec(head)?.[1] ?? 'Error';
-  return error;
-}
-
-function isMissingRuntime(error: unknown): boolean {
-  return error instanceof Error && error.name === 'InvalidRuntimeException';
 }

@@ -6,6 +6,7 @@ import { LambdaClient, ListFunctionsCommand } from '@aws-sdk/client-lambda';
 import Table from 'cli-table3';
 import pc from 'picocolors';
 
+import { readHealth, type Health } from '../health.ts';
 import { ServerExit, startServerProcess, type ServerProcess } from '../server-process.ts';
 import { deploy } from './deploy.ts';
 import { readExamples, type Example } from './example.ts';
@@ -59,9 +60,10 @@ async function start(): Promise<ServerProcess | number> {
 
 async function showExamples(endpoint: string): Promise<void> {
   print(`hearth ready ${endpoint}`);
+  const health = await readHealth(endpoint);
   const client = new LambdaClient({
     endpoint,
-    region: 'us-east-1',
+    region: health.region,
     credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
     maxAttempts: 1,
   });
@@ -74,33 +76,28 @@ async function showExamples(endpoint: string): Promise<void> {
   });
   for (const example of await readExamples(join(root, 'examples'))) {
     if (stopping) return;
-    table.push(await row(client, example));
+    table.push(await row(client, health, example));
   }
   print(`\n${table.toString()}`);
   print(
     'cold: first invocation since the start; warm: median of the next nine; seen by the client\n',
   );
-  print(howToCall(endpoint));
+  print(howToCall(endpoint, health.region));
   print('\nServing until Ctrl-C');
   client.destroy();
 }
 
-async function row(client: LambdaClient, example: Example): Promise<string[]> {
+async function row(client: LambdaClient, health: Health, example: Example): Promise<string[]> {
   const { functionName, runtime, what } = example;
+  if (health.interpreterVersion(runtime) === undefined) {
+    return [functionName, runtime, '-', '-', 'skipped: this machine has nothing that runs it'];
+  }
   try {
-    const deployment = await deploy(client, example);
+    const deployment = await deploy(client, example, health.accountId);
     const { coldMs, warmMs } = await measure(client, example);
     return [functionName, runtime, coldMs.toFixed(1), warmMs.toFixed(1), `${deployment}: ${what}`];
   } catch (error) {
-    // The server has no interpreter for it: nothing is wrong with the example.
-    const missing = error instanceof Error && error.name === 'InvalidRuntimeException';
-    return [
-      functionName,
-      runtime,
-      '-',
-      '-',
-      `${missing ? 'skipped' : 'failed'}: ${messageOf(error)}`,
-    ];
+    return [functionName, runtime, '-', '-', `failed: ${messageOf(error)}`];
   }
 }
 

@@ -19,12 +19,16 @@ const ACTIVE_WITHIN_MS = 30_000;
 export type Deployment = 'created' | 'updated' | 'found';
 
 /** Makes the function be what the example's folder says, and waits until it can be invoked. */
-export async function deploy(client: LambdaClient, example: Example): Promise<Deployment> {
+export async function deploy(
+  client: LambdaClient,
+  example: Example,
+  accountId: string,
+): Promise<Deployment> {
   const archive = await packExample(example);
   const existing = await find(client, example.functionName);
   const deployment =
     existing === undefined
-      ? await create(client, example, archive)
+      ? await create(client, example, archive, accountId)
       : await update(client, example, archive, existing);
   await untilActive(client, example.functionName);
   return deployment;
@@ -34,11 +38,12 @@ async function create(
   client: LambdaClient,
   example: Example,
   archive: Uint8Array,
+  accountId: string,
 ): Promise<Deployment> {
   await client.send(
     new CreateFunctionCommand({
       ...settings(example),
-      Role: 'arn:aws:iam::000000000000:role/example',
+      Role: `arn:aws:iam::${accountId}:role/example`,
       Code: { ZipFile: archive },
     }),
   );

@@ -1,9 +1,9 @@
 import pc from 'picocolors';
 
 /** Commands to copy from the terminal: the AWS CLI, an SDK, and Hearth's own CLI. */
-export function howToCall(endpoint: string): string {
+export function howToCall(endpoint: string, region: string): string {
   return `${pc.bold('With the AWS CLI')}
-export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_DEFAULT_REGION=us-east-1
+export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_DEFAULT_REGION=${region}
 aws --endpoint-url ${endpoint} lambda list-functions --query 'Functions[].FunctionName'
 aws --endpoint-url ${endpoint} lambda invoke --function-name counter /dev/stdout
 aws --endpoint-url ${endpoint} lambda invoke --function-name hello-node-esm \\
@@ -13,7 +13,7 @@ ${pc.bold('With an AWS SDK')}
 import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
 const client = new LambdaClient({
   endpoint: '${endpoint}',
-  region: 'us-east-1',
+  region: '${region}',
   credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
 });
 const { Payload } = await client.send(
