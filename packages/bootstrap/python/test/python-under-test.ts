@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, test } from 'vitest';
+import { describe } from 'vitest';
 import { LocalRuntimeCatalog } from '../../../server/src/runtimes/local-runtime-catalog.ts';
 import { compareVersions } from '../../../server/src/runtimes/choose-interpreter.ts';
 import type { RuntimeCommand } from '../../contract/launched-runtime.ts';
@@ -19,11 +19,19 @@ const BOOTSTRAP = fileURLToPath(new URL('../bootstrap.py', import.meta.url));
 
 const pythons = await findPythons();
 
-/** Calls `define` for the oldest and the newest Python of this machine; without any, it is skipped. */
+/** Stands for all where this machine has none: its tests are skipped under this name. */
+const ABSENT: PythonUnderTest = {
+  version: '(needs Python 3.9 or newer on the PATH, in pyenv or in uv)',
+  runtime: 'python3.13',
+  command: { argv: ['python3'] },
+};
+
+/** Calls `define` for the oldest and the newest Python of this machine. */
 export function describePythons(define: (python: PythonUnderTest) => void): void {
-  for (const python of pythons) describe(`Python ${python.version}`, () => define(python));
-  if (pythons.length === 0) {
-    test.skip('no Python 3.9 or newer was found on the PATH, in pyenv or in uv', () => {});
+  for (const python of pythons.length > 0 ? pythons : [ABSENT]) {
+    describe.skipIf(python === ABSENT)(`Python ${python.version}`, () => {
+      define(python);
+    });
   }
 }
 
