@@ -21,6 +21,20 @@ export function guestStreams(child: ChildProcess): GuestStreams {
   };
 }
 
+/**
+ * Keeps what a guest prints until somebody reads it; undone by calling the result. Node.js throws
+ * away what nobody reads when a child exits, and a short program may be gone before it is handed
+ * out.
+ */
+export function holdOutput(streams: GuestStreams): () => void {
+  const keep = (): void => {};
+  const all = [streams.stdout, streams.stderr, streams.log, streams.channel];
+  for (const stream of all) stream.on('readable', keep);
+  return () => {
+    for (const stream of all) stream.off('readable', keep);
+  };
+}
+
 /** The server's end of a descriptor that was given to a child as `pipe`. */
 export function childSocket(child: ChildProcess, descriptor: number): Socket {
   const stream: unknown = Object.values(child.stdio)[descriptor];

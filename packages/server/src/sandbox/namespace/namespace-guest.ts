@@ -8,7 +8,7 @@ import {
   NOT_EXECUTABLE_STATUS,
   NOT_FOUND_STATUS,
 } from '../guest-exit.ts';
-import { guestStreams, type GuestStreams } from '../guest-streams.ts';
+import { guestStreams, type GuestStreams, holdOutput } from '../guest-streams.ts';
 import { killTagged } from '../process-tag.ts';
 import { type GuestExit, type GuestProcess, SandboxError } from '../sandbox.ts';
 import {
@@ -35,6 +35,7 @@ export async function startNamespaceGuest(
   const killsBefore = plan.group?.outOfMemoryKills() ?? 0;
   const launched = await launchBwrap(plan, bwrapArguments, argv);
   const streams = guestStreams(launched.child);
+  const handOut = holdOutput(streams);
   let first: number | undefined;
   try {
     const pid = await launched.status.childPid;
@@ -63,7 +64,10 @@ export async function startNamespaceGuest(
       await launched.ended;
       if (plan.tag !== undefined) await killTagged(plan.calls, plan.tag);
     }
+    for (const stream of Object.values(streams)) stream.destroy();
     throw error;
+  } finally {
+    handOut();
   }
 }
 
