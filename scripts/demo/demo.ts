@@ -23,6 +23,8 @@ for (const event of ['SIGINT', 'SIGTERM', 'SIGHUP', 'disconnect']) {
     stopRequested.resolve();
   });
 }
+// Listening to its end must not keep this process alive.
+process.channel?.unref();
 
 process.exitCode = await main();
 

@@ -6,8 +6,8 @@ export function howToCall(endpoint: string, region: string): string {
 export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_DEFAULT_REGION=${region}
 aws --endpoint-url ${endpoint} lambda list-functions --query 'Functions[].FunctionName'
 aws --endpoint-url ${endpoint} lambda invoke --function-name counter /dev/stdout
-aws --endpoint-url ${endpoint} lambda invoke --function-name hello-node-esm \\
-  --cli-binary-format raw-in-base64-out --payload '{"name":"Grace"}' /dev/stdout
+echo '{"name":"Grace"}' | aws --endpoint-url ${endpoint} lambda invoke \\
+  --function-name hello-node-esm --payload fileb:///dev/stdin /dev/stdout
 
 ${pc.bold('With an AWS SDK')}
 import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
