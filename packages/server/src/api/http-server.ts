@@ -38,6 +38,10 @@ export class HttpServer {
     this.#clock = options.clock;
     const admin = createAdminRouter(options.adminRoutes, options.onFault);
     const ownHosts = new Set(options.ownHosts);
+    // While the server closes, a connection that has been answered would idle until its client tires.
+    const onAnswered = (): void => {
+      if (this.#closed !== undefined) setImmediate(() => this.#server.closeIdleConnections());
+    };
     this.#server = createServer(
       {
         maxHeaderSize: MAX_HEADER_BYTES,
@@ -50,6 +54,7 @@ export class HttpServer {
       (request, response) => {
         // A connection that fails while it is written to concerns nobody else.
         response.on('error', () => response.destroy());
+        response.on('close', onAnswered);
         const foreign = foreignOrigin(request.headers, ownHosts);
         if (foreign !== undefined) sendLine(response, 403, foreign);
         else if (request.url?.startsWith('/') !== true) {

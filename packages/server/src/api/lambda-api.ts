@@ -54,17 +54,18 @@ async function serveOperation(
 ): Promise<void> {
   const { method = '', url = '/', headers } = request;
   const match = router.match(method, url);
+  const operation = match?.operation ?? 'requested';
+  const maxBytes = WITH_CODE.has(operation) ? MAX_CODE_REQUEST_BYTES : MAX_OTHER_REQUEST_BYTES;
+  // Read in any case: a request that is refused must not stand in the way of the next one.
+  const body = await readBody(request, maxBytes, operation);
   if (match === undefined) {
     const path = url.slice(0, 256).replace(/\?.*$/, '');
     throw new ServiceError('UnknownOperationException', `There is no operation ${method} ${path}`);
   }
-  const { operation } = match;
   const handler = OPERATION_HANDLERS[operation];
   if (handler === undefined) {
     throw new ServiceError('NotImplementedException', `Operation ${operation} is not built yet`);
   }
-  const maxBytes = WITH_CODE.has(operation) ? MAX_CODE_REQUEST_BYTES : MAX_OTHER_REQUEST_BYTES;
-  const body = await readBody(request, maxBytes, operation);
   const input = readInput(LAMBDA_MODEL, match, headers, body);
   const inputShape = LAMBDA_MODEL.operations[operation]?.input;
   if (inputShape !== undefined) checkConstraints(LAMBDA_MODEL, inputShape, input);

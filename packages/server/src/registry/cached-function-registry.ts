@@ -6,6 +6,7 @@ import {
   type FunctionVersion,
 } from '../domain/function.ts';
 import { ServiceError } from '../domain/service-error.ts';
+import { staleRevision } from '../domain/stale-revision.ts';
 import type { FunctionStore } from '../store/function-store.ts';
 
 /**
@@ -74,11 +75,7 @@ export class CachedFunctionRegistry implements FunctionRegistry {
       if (current === undefined) throw notFound(version);
       const isCurrent = current.revisionId === expectedRevisionId;
       if (!isCurrent || !(await this.#store.replace(version, expectedRevisionId))) {
-        throw new ServiceError(
-          'PreconditionFailedException',
-          'The Revision Id provided does not match the latest Revision Id. ' +
-            'Call the GetFunction/GetAlias API to retrieve the latest Revision Id',
-        );
+        throw staleRevision();
       }
       this.#apply({ kind: 'changed', version });
     });

@@ -71,12 +71,14 @@ export function functionNotFound(target: FunctionTarget): ServiceError {
 /** Throws where a function is not settled enough to be changed. */
 export function checkNotChanging(version: FunctionVersion): void {
   if (version.state === 'Pending') throw wrongState(version);
-  if (version.lastUpdateStatus === 'InProgress') {
-    throw new ServiceError(
-      'ResourceConflictException',
-      `The operation cannot be performed at this time. An update is in progress for resource: ${functionArn(version)}`,
-    );
-  }
+  if (version.lastUpdateStatus === 'InProgress') throw updateInProgress(version);
+}
+
+export function updateInProgress(version: FunctionVersion): ServiceError {
+  return new ServiceError(
+    'ResourceConflictException',
+    `The operation cannot be performed at this time. An update is in progress for resource: ${functionArn(version)}`,
+  );
 }
 
 /** For a function that cannot be invoked or changed in the state it is in. */

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { FunctionVersion } from '../../domain/function.ts';
 import { ServiceError } from '../../domain/service-error.ts';
+import { staleRevision } from '../../domain/stale-revision.ts';
 import type { ApiOutput } from '../protocol/operation-output.ts';
 import { CODE_NAMES, storeCode, type CodeInput } from './code-source.ts';
 import { toConfiguration } from './function-configuration.ts';
@@ -9,7 +10,7 @@ import {
   checkNotChanging,
   existingVersion,
   resolveTarget,
-  type FunctionTarget,
+  updateInProgress,
 } from './function-target.ts';
 import type { OperationCall, OperationHandler } from './operation.ts';
 import { refuseUnsupported } from './unsupported-settings.ts';
@@ -41,17 +42,17 @@ const CONFIGURATION_EFFECTIVE: ReadonlySet<string> = new Set([
 
 export const updateFunctionCode: OperationHandler = async (input: UpdateCodeInput, call) => {
   refuseUnsupported(input, CODE_EFFECTIVE);
-  const { target } = updatable(input, call);
+  updatable(input, call);
   const code = await storeCode(input, call);
   // Another update may have come in while the archive was unpacked.
-  const { current } = updatable(input, call);
+  const current = updatable(input, call);
   const next: FunctionVersion = {
     ...current,
     code,
     architecture: input.Architectures?.[0] ?? current.architecture,
   };
-  if (input.DryRun === true) return answer(next, target, call);
-  return storeUpdate(current, next, target, call);
+  if (input.DryRun === true) return answer(next, input, call);
+  return storeUpdate(input, current, next, call);
 };
 
 export const updateFunctionConfiguration: OperationHandler = async (
@@ -59,33 +60,26 @@ export const updateFunctionConfiguration: OperationHandler = async (
   call,
 ) => {
   refuseUnsupported(input, CONFIGURATION_EFFECTIVE);
-  const { target, current } = updatable(input, call);
+  const current = updatable(input, call);
   const settings = await applySettings(current, input, call);
-  return storeUpdate(current, { ...current, ...settings }, target, call);
+  return storeUpdate(input, current, { ...current, ...settings }, call);
 };
 
 /** The function, if it is settled and of the revision that the caller asks for. */
-function updatable(
-  input: UpdateInput,
-  call: OperationCall,
-): { readonly target: FunctionTarget; readonly current: FunctionVersion } {
+function updatable(input: UpdateInput, call: OperationCall): FunctionVersion {
   const target = resolveTarget(call.operation, call.caller, input.FunctionName);
   const current = existingVersion(call.registry, target);
   checkNotChanging(current);
   if (input.RevisionId !== undefined && input.RevisionId !== current.revisionId) {
-    throw new ServiceError(
-      'PreconditionFailedException',
-      'The Revision Id provided does not match the latest Revision Id. ' +
-        'Call the GetFunction/GetAlias API to retrieve the latest Revision Id',
-    );
+    throw staleRevision();
   }
-  return { target, current };
+  return current;
 }
 
 async function storeUpdate(
+  input: UpdateInput,
   current: FunctionVersion,
   changed: FunctionVersion,
-  target: FunctionTarget,
   call: OperationCall,
 ): Promise<ApiOutput> {
   const next: FunctionVersion = {
@@ -103,16 +97,19 @@ async function storeUpdate(
       stateReasonCode: 'Creating',
     }),
   };
-  await call.registry.replace(next, current.revisionId);
+  try {
+    await call.registry.replace(next, current.revisionId);
+  } catch (error) {
+    // Another update was quicker: to who asked for no revision that is one in progress.
+    const isStale = error instanceof ServiceError && error.code === 'PreconditionFailedException';
+    throw isStale && input.RevisionId === undefined ? updateInProgress(current) : error;
+  }
   call.activate(next);
-  return answer(next, target, call);
+  return answer(next, input, call);
 }
 
-function answer(
-  version: FunctionVersion,
-  { qualifier }: FunctionTarget,
-  call: OperationCall,
-): ApiOutput {
+function answer(version: FunctionVersion, input: UpdateInput, call: OperationCall): ApiOutput {
+  const { qualifier } = resolveTarget(call.operation, call.caller, input.FunctionName);
   return toConfiguration(version, {
     qualified: qualifier !== undefined,
     runtimeVersionArn: call.runtimeVersionArn?.(version),
