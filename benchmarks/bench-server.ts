@@ -15,6 +15,8 @@ import { ZipFile } from 'yazl';
 import { startServerProcess } from '../scripts/server-process.ts';
 import { httpRequest } from './http-connection.ts';
 
+const STOP_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
 /** A server of its own for one measurement, with an empty data folder and a port that was free. */
 export interface BenchServer extends AsyncDisposable {
   readonly endpoint: string;
@@ -34,10 +36,14 @@ export async function startBenchServer(): Promise<BenchServer> {
     credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
     maxAttempts: 1,
   });
+  // Stopping the server fails the measurement that is under way, which ends the run.
+  const interrupt = (): void => void server.stop();
+  for (const signal of STOP_SIGNALS) process.on(signal, interrupt);
   return {
     endpoint: server.endpoint,
     client,
     [Symbol.asyncDispose]: async () => {
+      for (const signal of STOP_SIGNALS) process.off(signal, interrupt);
       client.destroy();
       await server.stop();
       await rm(dataDirectory, { recursive: true, force: true });

@@ -9,7 +9,19 @@ import { warmInvoke } from './warm-invoke.ts';
 
 const BENCHMARKS: readonly Benchmark[] = [coldStart, warmInvoke];
 
-process.exitCode = await main();
+let interrupted = false;
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+  process.on(signal, () => {
+    interrupted = true;
+  });
+}
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  note(interrupted ? 'interrupted' : messageOf(error));
+  process.exitCode = interrupted ? 130 : 1;
+}
 
 async function main(): Promise<number> {
   const options = parseOptions();
@@ -34,7 +46,7 @@ function parseOptions(): { benchmarks: readonly Benchmark[]; json: boolean } | u
     });
     return { benchmarks: positionals.map(find), json: values.json };
   } catch (error) {
-    note(error instanceof Error ? error.message : String(error));
+    note(messageOf(error));
     return undefined;
   }
 }
@@ -60,6 +72,10 @@ function toTable(figures: readonly Figure[]): string {
     table.push([name, String(rounded(value)), unit, String(samples ?? '')]);
   }
   return table.toString();
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 /** Three digits are more than two runs have in common. */
