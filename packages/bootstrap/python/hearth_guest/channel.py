@@ -47,7 +47,7 @@ class Channel:
 
     @property
     def is_owned(self) -> bool:
-        """Whether this is the process that the server talks to, and no fork that outlived its code."""
+        """Whether this is the process that the server talks to, and no fork of it."""
         return os.getpid() == self._owner
 
     def receive(self) -> Frame:

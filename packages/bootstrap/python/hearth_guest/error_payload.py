@@ -54,10 +54,22 @@ def _stack_lines(trace: TracebackType | None) -> list[str]:
         trace = trace.tb_next
     if trace is None:
         return []
-    import traceback
-
     try:
+        import traceback
+
         frames = traceback.extract_tb(trace, _MAX_FRAMES)
         return traceback.format_list([(f.filename, f.lineno, f.name, f.line) for f in frames])
     except Exception:
-        return []  # a loader of the function's that fails to give its source
+        # Reading source needs a file, of which the function may have left none to open; a loader of
+        # the function's may fail, too.
+        return _lines_without_source(trace)
+
+
+def _lines_without_source(trace: TracebackType | None) -> list[str]:
+    lines: list[str] = []
+    while trace is not None and len(lines) < _MAX_FRAMES:
+        code = trace.tb_frame.f_code
+        place = (code.co_filename, trace.tb_lineno, code.co_name)
+        lines.append('  File "%s", line %s, in %s\n' % place)
+        trace = trace.tb_next
+    return lines

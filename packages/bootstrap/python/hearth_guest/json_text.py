@@ -71,7 +71,7 @@ _quote_unicode, _quote_ascii = _quote_functions()
 
 
 def _make_fast_encoder(quote_string):
-    """A function from plain values to text; it is not asked for anything that AWS writes differently."""
+    """A function from plain values to text."""
     try:
         from _json import make_encoder
 

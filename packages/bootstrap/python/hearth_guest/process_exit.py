@@ -32,9 +32,11 @@ def leave_with(error: BaseException) -> NoReturn:
         sys.excepthook(type(error), error, error.__traceback__)
     except BaseException:
         pass
-    if isinstance(error, KeyboardInterrupt):
-        _end_by_interrupt()
-    leave(1)
+    try:
+        if isinstance(error, KeyboardInterrupt):
+            _end_by_interrupt()
+    finally:
+        leave(1)
 
 
 def _status_of(error: SystemExit) -> int:

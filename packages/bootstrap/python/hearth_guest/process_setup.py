@@ -31,7 +31,7 @@ def enter_task(task_root: str) -> None:
 
 
 def prepare_output() -> None:
-    """Lines leave as they are printed. Errors as on AWS, whatever locale the process was started in."""
+    """Lines leave as they are printed. Encoding errors are those of AWS, in any locale."""
     sys.stdout.reconfigure(line_buffering=True, errors="strict")
     sys.stderr.reconfigure(line_buffering=True, errors="backslashreplace")
 

@@ -61,7 +61,9 @@ def _receive(channel: Channel, kind: int) -> Frame:
         # Ctrl-C in the server's terminal reaches us as well, and is not the function's affair.
         raise ChannelClosed from None
     if frame.kind != kind:
-        raise RuntimeError("Cannot take frame of type 0x%02x now: expected 0x%02x" % (frame.kind, kind))
+        raise RuntimeError(
+            "Cannot take a frame of type 0x%02x now: expected 0x%02x" % (frame.kind, kind)
+        )
     return frame
 
 
@@ -95,7 +97,7 @@ class _Function:
         self._channel.send(frames.READY)
 
     def handle(self, frame: Frame) -> None:
-        """Answers one event. What is no Exception (SystemExit …) comes through and ends the process."""
+        """Answers one event. What is no Exception, such as SystemExit, comes through."""
         event = frame.header
         request_id = event["requestId"]
         self._log.request_id = request_id

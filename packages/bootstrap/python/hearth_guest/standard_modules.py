@@ -11,12 +11,13 @@ if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
     from types import ModuleType
 
-# On AWS all of these are loaded before the function is (by AWS's client), so that a file of the same
-# name in the function's folder is never taken for them. Here they are loaded lazily, from there too.
+# AWS's client has loaded all of these before the function, so that there a file of the same name in
+# the function's folder is never taken for one of them. Here they come later, but from there too.
 _LOADED_ON_AWS = frozenset(
-    "collections concurrent contextlib copyreg datetime decimal enum functools heapq importlib json "
-    "keyword linecache logging math numbers operator queue re reprlib sre_compile sre_constants "
-    "sre_parse string textwrap threading token tokenize traceback types warnings weakref".split()
+    "collections concurrent contextlib copyreg datetime decimal enum functools heapq importlib "
+    "json keyword linecache logging math numbers operator queue re reprlib sre_compile "
+    "sre_constants sre_parse string textwrap threading token tokenize traceback types warnings "
+    "weakref".split()
 )
 
 

@@ -154,6 +154,21 @@ describePythons((python) => {
       );
     });
 
+    test('even where the function has used up all file descriptors', async () => {
+      const body =
+        'import resource\nresource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))\n' +
+        'while True: os.open("/dev/null", os.O_RDONLY)';
+      const launched = await functions.serve(`import os, resource\n${handlerOf(body)}`);
+      for (let event = 0; event < 2; event += 1) {
+        expect(errorOf(await launched.invoke({})).body).toEqual({
+          errorMessage: "[Errno 24] Too many open files: '/dev/null'",
+          errorType: 'OSError',
+          requestId: '6bc28136-xmpl-4365-b021-0ce6b2e64ab0',
+          stackTrace: [expect.stringContaining('in handler')],
+        });
+      }
+    });
+
     test('a handler that takes no arguments', async () => {
       const launched = await functions.serve('def handler():\n    pass\n');
       expect(errorOf(await launched.invoke({})).body).toMatchObject({
