@@ -91,7 +91,10 @@ export function startShell(
 export function startNode(sandbox: Sandbox, script: string): Promise<GuestProcess> {
   const program = `${sandbox.paths.language}/bin/node`;
   const environment = { PATH: '/usr/bin:/bin' };
-  return sandbox.start({ argv: [program, '-e', script], environment, cwd: sandbox.paths.tmp }, NEVER);
+  return sandbox.start(
+    { argv: [program, '-e', script], environment, cwd: sandbox.paths.tmp },
+    NEVER,
+  );
 }
 
 /** Reads all output of a guest, to its end. */

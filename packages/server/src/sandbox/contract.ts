@@ -17,7 +17,7 @@ import {
 } from './contract-bench.ts';
 import { type SandboxDriver, SandboxError } from './sandbox.ts';
 
-/** What a driver may be unable to do; each with the reason, which becomes part of the test's name. */
+/** What a driver may be unable to do, each with the reason, which is shown with the skipped test. */
 export type ContractSkip = Partial<Record<'descriptors' | 'escapees' | 'exitAbove128', string>>;
 
 export interface SandboxContractOptions {
@@ -29,11 +29,6 @@ export interface SandboxContractOptions {
 
 /** The behaviour that every sandbox driver has, as tests with real processes. */
 export function describeSandboxDriver({ name, create, skip = {} }: SandboxContractOptions): void {
-  const unless = (reason: string | undefined, fact: string, body: () => Promise<void>): void => {
-    if (reason === undefined) test(fact, body);
-    else test.skip(`${fact} (skipped: ${reason})`, body);
-  };
-
   describe(`sandbox driver ${name}`, () => {
     let bench: ContractBench;
     beforeAll(async () => {
@@ -44,7 +39,8 @@ export function describeSandboxDriver({ name, create, skip = {} }: SandboxContra
     });
 
     describe('a guest', () => {
-      unless(skip.descriptors, 'has the descriptors 0 to 4 and no other', async () => {
+      test('has the descriptors 0 to 4 and no other', async (context) => {
+        context.skip(skip.descriptors !== undefined, skip.descriptors);
         const { default: koffi } = await import('koffi');
         const libc = koffi.load(null);
         // Not closed on exec, as what a server may have been started with.
@@ -90,7 +86,8 @@ export function describeSandboxDriver({ name, create, skip = {} }: SandboxContra
       test('finds its code, runtime, language, opt and tmp where the paths say', async () => {
         await using sandbox = await bench.create();
         const { task, runtime, language, opt, tmp } = sandbox.paths;
-        const script = 'cat "$1/code.txt" && ls -d "$2" && ls -d "$3/bin" && ls -d "$4" && touch "$5/x"';
+        const script =
+          'cat "$1/code.txt" && ls -d "$2" && ls -d "$3/bin" && ls -d "$4" && touch "$5/x"';
         const { exit, stdout } = await runShell(sandbox, script, task, runtime, language, opt, tmp);
         expect(stdout).toBe(`code${runtime}\n${language}/bin\n${opt}\n`);
         expect(exit.code).toBe(0);
@@ -145,7 +142,8 @@ export function describeSandboxDriver({ name, create, skip = {} }: SandboxContra
         expect(exit).toEqual({ code: undefined, signal: words, outOfMemory: false });
       });
 
-      unless(skip.exitAbove128, 'status 137 is not taken for SIGKILL', async () => {
+      test('status 137 is not taken for SIGKILL', async (context) => {
+        context.skip(skip.exitAbove128 !== undefined, skip.exitAbove128);
         await using sandbox = await bench.create();
         const { exit } = await runNode(sandbox, 'process.exit(137)');
         expect(exit).toEqual({ code: 137, signal: undefined, outOfMemory: false });
@@ -231,7 +229,8 @@ export function describeSandboxDriver({ name, create, skip = {} }: SandboxContra
         while [ "$(grep -slx "sleep" /proc/[0-9]*/comm | wc -l)" -lt 1 ]; do sleep 0.01; done
         echo ready`;
 
-      unless(skip.escapees, 'ends daemons, double forks and orphans with it', async () => {
+      test('ends daemons, double forks and orphans with it', async (context) => {
+        context.skip(skip.escapees !== undefined, skip.escapees);
         await using sandbox = await bench.create();
         const seconds = uniqueSeconds();
         const guest = await startShell(sandbox, `${daemons}; wait`, seconds);
@@ -242,7 +241,8 @@ export function describeSandboxDriver({ name, create, skip = {} }: SandboxContra
         expect((await guest.exited).signal).toBe('killed');
       });
 
-      unless(skip.escapees, 'is done by the exit of the main process, too', async () => {
+      test('is done by the exit of the main process, too', async (context) => {
+        context.skip(skip.escapees !== undefined, skip.escapees);
         await using sandbox = await bench.create();
         const seconds = uniqueSeconds();
         const guest = await startShell(sandbox, `${daemons}; exit 5`, seconds);

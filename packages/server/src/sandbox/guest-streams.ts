@@ -27,13 +27,15 @@ export function guestStreams(child: ChildProcess): GuestStreams {
  * out.
  */
 export function holdOutput(streams: GuestStreams): () => void {
-  const keep = (): void => {};
   const all = [streams.stdout, streams.stderr, streams.log, streams.channel];
-  for (const stream of all) stream.on('readable', keep);
+  for (const stream of all) stream.on('readable', keepUnread);
   return () => {
-    for (const stream of all) stream.off('readable', keep);
+    for (const stream of all) stream.off('readable', keepUnread);
   };
 }
+
+/** That there is a listener keeps a stream from flowing. */
+function keepUnread(): void {}
 
 /** The server's end of a descriptor that was given to a child as `pipe`. */
 export function childSocket(child: ChildProcess, descriptor: number): Socket {
