@@ -24,9 +24,12 @@ test('a run is counted, a skip keeps its reason, and one without a reason stands
     expect(exitCode).toBe(1);
     expect(JSON.parse(await readFile(file, 'utf8'))).toEqual({
       passed: 1,
-      failed: 2,
+      failed: 3,
       skipped: {
         'no such kernel': ['outcomes.sample.ts > skips with a note'],
+        'set-up of the suite failed': [
+          'outcomes.sample.ts > a suite whose set-up fails > is not run',
+        ],
         'needs root': [
           'outcomes.sample.ts > a driver (needs root) > one of its tests',
           'outcomes.sample.ts > a driver (needs root) > another of its tests',

@@ -44,9 +44,19 @@ function count(testCase: TestCase, summary: Summary): void {
 
 function skip(testCase: TestCase, note: string | undefined, summary: Summary): void {
   const name = `${testCase.module.relativeModuleId} > ${testCase.fullName}`;
-  const reason = note ?? reasonInName(testCase);
+  const reason = note ?? failedSuite(testCase) ?? reasonInName(testCase);
   if (reason === undefined) summary.unexplained.push(name);
   else (summary.skipped[reason] ??= []).push(name);
+}
+
+/** A suite whose hook failed, which is counted as a failure itself, takes its tests with it. */
+function failedSuite(testCase: TestCase): string | undefined {
+  let parent: TestSuite | TestModule = testCase.parent;
+  for (;;) {
+    if (parent.errors().length > 0) return 'set-up of the suite failed';
+    if (parent.type === 'module') return undefined;
+    parent = parent.parent;
+  }
 }
 
 /**

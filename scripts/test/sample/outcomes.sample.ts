@@ -1,6 +1,6 @@
 // Failures and skips are what these are for.
 // oxlint-disable vitest/no-disabled-tests, vitest/expect-expect
-import { describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 
 test('passes', () => {
   expect(1).toBe(1);
@@ -20,3 +20,10 @@ describe.skip('a driver (needs root)', () => {
 });
 
 test.skip('skips and does not say why', () => {});
+
+describe('a suite whose set-up fails', () => {
+  beforeAll(() => {
+    throw new Error('no set-up');
+  });
+  test('is not run', () => {});
+});
