@@ -19,6 +19,7 @@ import { EnvironmentPool } from './pool/environment-pool.ts';
 import { Retirement } from './pool/retirement.ts';
 import { RuntimeLauncher } from './pool/runtime-launcher.ts';
 import { StartGate } from './pool/start-gate.ts';
+import { runtimeVersionArn } from './domain/runtimes.ts';
 import { CachedFunctionRegistry } from './registry/cached-function-registry.ts';
 import { FunctionActivation } from './registry/function-activation.ts';
 import { LocalRuntimeCatalog } from './runtimes/local-runtime-catalog.ts';
@@ -45,13 +46,17 @@ const CLOSE_GRACE_MS = 20_000;
 export async function startServer(config: ServerConfig): Promise<RunningServer> {
   await using parts = new AsyncDisposableStack();
   const clock = new SystemClock();
-  const { dataDir, region, accountId } = config;
+  const { dataDir, region, accountId, hotReloadRoots } = config;
 
   const database = parts.use(SqliteDatabase.open(join(dataDir, 'hearth.db')));
   const registry = await CachedFunctionRegistry.load(new SqliteFunctionStore(database));
   const codeStore = await DirectoryCodeStore.open({ root: join(dataDir, 'code'), clock });
   const logStore = parts.use(
-    await SegmentLogStore.open({ root: join(dataDir, 'logs'), clock, onFault: reportFault('log') }),
+    await SegmentLogStore.open({
+      directory: join(dataDir, 'logs'),
+      clock,
+      onFault: reportFault('log'),
+    }),
   );
   const sandbox = await chooseSandboxDriver(config.sandbox, dataDir);
   parts.use(sandbox.driver);
@@ -75,7 +80,8 @@ export async function startServer(config: ServerConfig): Promise<RunningServer> 
     ),
   );
   const invoker = new PoolInvoker(new Admission(config.accountConcurrency), pool);
-  parts.use(new Retirement(registry, pool, new HotReloadWatcher(clock)));
+  const watcher = parts.use(new HotReloadWatcher({ clock, onFault: reportFault('hot-reload') }));
+  parts.use(new Retirement(registry, pool, watcher));
   parts.use(new CodeCollector(registry, pool, codeStore, clock, reportFault('code collector')));
   const activation = parts.use(
     new FunctionActivation({ registry, codeStore, clock, onFault: reportFault('activation') }),
@@ -110,7 +116,9 @@ export async function startServer(config: ServerConfig): Promise<RunningServer> 
       invoker,
       clock,
       defaults: { accountId, region },
-      activate: (version) => activation.schedule(version),
+      activate: (version) => activation.activate(version),
+      ...(hotReloadRoots !== undefined && { hotReloadRoots }),
+      runtimeVersionArn: ({ region: of, runtime }) => runtimeVersionArn(of, runtime),
       runtimeAvailability: async (runtime) =>
         (await catalog.resolve(runtime)) === undefined ? missingRuntime(runtime) : undefined,
       onFault: reportFault('request'),

@@ -114,7 +114,10 @@ export async function startApi(options: FixtureOptions = {}): Promise<ApiFixture
       codeStore,
       clock,
       invoker,
-      activate: (version) => activation.schedule(version),
+      activate: (version) => {
+        activation.schedule(version);
+        return Promise.resolve();
+      },
       defaults: { accountId: '000000000000', region: 'us-east-1' },
       onFault,
     }),

@@ -47,6 +47,7 @@ export function loadServerConfig(sources: ConfigSources): ServerConfig {
     keepAliveSeconds: value('keepAliveSeconds'),
     accountConcurrency: value('accountConcurrency'),
     functionEndpoint: value('functionEndpoint'),
+    hotReloadRoots: value('hotReloadRoots'),
   };
   refuseExposedHost(config, given('host'));
   return Object.freeze(config);

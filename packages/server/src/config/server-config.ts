@@ -22,4 +22,6 @@ export interface ServerConfig {
   readonly accountConcurrency: number;
   /** `AWS_ENDPOINT_URL` of functions, without a slash at its end; undefined stands for the server's own address. */
   readonly functionEndpoint: string | undefined;
+  /** Folders below which `S3Bucket=hot-reload` may run code in place, absolute; undefined stands for any. */
+  readonly hotReloadRoots: readonly string[] | undefined;
 }

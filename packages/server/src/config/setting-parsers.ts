@@ -1,4 +1,4 @@
-import { resolve } from 'node:path';
+import { delimiter, resolve } from 'node:path';
 
 /** What a flag, a variable or the file can hold. Flags and variables are always text. */
 export type RawValue = string | number | boolean;
@@ -39,6 +39,13 @@ export const parsePath: Parser<string> = (raw, context) =>
   typeof raw === 'string' && raw !== '' && !raw.includes('\0')
     ? resolve(context.baseDirectory, raw)
     : undefined;
+
+/** Paths separated as in PATH, made absolute; at least one. */
+export const parsePaths: Parser<readonly string[]> = (raw, context) => {
+  if (typeof raw !== 'string' || raw.includes('\0')) return undefined;
+  const parts = raw.split(delimiter).filter((part) => part !== '');
+  return parts.length === 0 ? undefined : parts.map((part) => resolve(context.baseDirectory, part));
+};
 
 /** An http or https address without query, fragment or user; the slash at its end is dropped. */
 export const parseEndpoint: Parser<string> = (raw) => {

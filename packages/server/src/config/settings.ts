@@ -7,6 +7,7 @@ import {
   oneOf,
   parseEndpoint,
   parsePath,
+  parsePaths,
   parseSwitch,
   textMatching,
 } from './setting-parsers.ts';
@@ -107,6 +108,14 @@ export const SETTINGS: { readonly [Name in SettingName]: Setting<ServerConfig[Na
     description: 'AWS_ENDPOINT_URL of functions',
     defaultValue: () => undefined,
     defaultText: "the server's own address",
+  },
+  hotReloadRoots: {
+    parse: parsePaths,
+    wanted: 'one or more folders, separated as in PATH',
+    placeholder: 'dirs',
+    description: 'folders below which functions may be run in place (hot-reload)',
+    defaultValue: () => undefined,
+    defaultText: 'any folder',
   },
 };
 

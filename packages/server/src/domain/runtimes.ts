@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto';
+
 /** A managed runtime that Hearth runs with its own bootstrap. */
 export interface ManagedRuntime {
   readonly family: 'nodejs' | 'python';
@@ -22,4 +24,10 @@ function entry(
   languageVersion: string,
 ): [RuntimeId, ManagedRuntime] {
   return [id, { family, languageVersion }];
+}
+
+/** An ARN of the form that AWS gives a runtime's build; which build it is, is ours alone. */
+export function runtimeVersionArn(region: string, runtime: RuntimeId): string {
+  const hash = createHash('sha256').update(`hearth ${runtime}`).digest('hex');
+  return `arn:aws:lambda:${region}::runtime:${hash}`;
 }

@@ -1,8 +1,7 @@
-import { createHash } from 'node:crypto';
 import { realpath } from 'node:fs/promises';
 import type { CodeStore } from '../artifacts/code-store.ts';
 import type { FunctionVersion } from '../domain/function.ts';
-import { MANAGED_RUNTIMES, type ManagedRuntime } from '../domain/runtimes.ts';
+import { MANAGED_RUNTIMES, runtimeVersionArn, type ManagedRuntime } from '../domain/runtimes.ts';
 import { ServiceError } from '../domain/service-error.ts';
 import type { Interpreter, RuntimeCatalog } from '../runtimes/runtime-catalog.ts';
 import type { GuestCommand, GuestPaths, SandboxDirectories } from '../sandbox/sandbox.ts';
@@ -53,7 +52,7 @@ export class RuntimeLauncher {
       },
       warnings: exact ? [] : [nearestWarning(version.runtime, interpreter)],
       runtimeVersion: numbered,
-      runtimeVersionArn: `arn:aws:lambda:${version.region}::runtime:${createHash('sha256').update(numbered).digest('hex')}`,
+      runtimeVersionArn: runtimeVersionArn(version.region, version.runtime),
       command: (paths, environment) => ({
         argv: [
           `${paths.language}/${interpreter.program}`,
@@ -85,7 +84,7 @@ const START_ARGUMENTS: Readonly<
     `--max-old-space-size=${Math.floor(memoryMb * 0.9)}`,
     `${paths.runtime}/index.cjs`,
   ],
-  python: (paths) => ['-B', `${paths.runtime}/bootstrap.py`],
+  python: (paths) => ['-s', '-B', '-X', 'utf8', `${paths.runtime}/bootstrap.py`],
 };
 
 function nearestWarning(runtime: string, interpreter: Interpreter): string {

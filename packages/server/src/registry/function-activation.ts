@@ -38,16 +38,26 @@ export class FunctionActivation implements Disposable {
     }
   }
 
-  /** Finishes the state that `version` is in, soon. A version that has been replaced is left alone. */
+  /**
+   * Finishes the state that `version` is in. Settles when that is stored; where it could not be, it
+   * is tried again later. A version that has been replaced is left alone.
+   */
+  async activate(version: FunctionVersion): Promise<void> {
+    try {
+      await this.#finish(version);
+    } catch (error) {
+      if (error instanceof ServiceError) return; // deleted or replaced meanwhile
+      this.#options.onFault(error);
+      this.schedule(version, RETRY_DELAY_MS);
+    }
+  }
+
+  /** Finishes the state that `version` is in, soon. */
   schedule(version: FunctionVersion, delayMs = 0): void {
     if (this.#disposed) return;
     const timer = this.#options.clock.startTimer(delayMs, () => {
       this.#timers.delete(timer);
-      this.#finish(version).catch((error: unknown) => {
-        if (error instanceof ServiceError) return; // deleted or replaced meanwhile
-        this.#options.onFault(error);
-        this.schedule(version, RETRY_DELAY_MS);
-      });
+      void this.activate(version);
     });
     this.#timers.add(timer);
   }

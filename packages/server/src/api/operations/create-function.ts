@@ -77,7 +77,7 @@ export const createFunction: OperationHandler = async (input: CreateFunctionInpu
     tags: input.Tags ?? {},
   };
   await call.registry.insert(version);
-  call.activate(version);
+  await call.activate(version);
   return toConfiguration(version, { runtimeVersionArn: call.runtimeVersionArn?.(version) });
 };
 

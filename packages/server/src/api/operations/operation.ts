@@ -11,8 +11,11 @@ export interface OperationServices {
   readonly registry: FunctionRegistry;
   readonly codeStore: CodeStore;
   readonly clock: Clock;
-  /** Ends the Pending or InProgress state that a write left `version` in. */
-  readonly activate: (version: FunctionVersion) => void;
+  /**
+   * Ends the Pending or InProgress state that a write left `version` in. The answer still tells that
+   * state, as AWS does; it goes out when this settles, so that a waiter's first look finds its end.
+   */
+  readonly activate: (version: FunctionVersion) => Promise<void>;
   /** Why this machine cannot run a runtime, as one line; undefined where it can. */
   readonly runtimeAvailability?: (runtime: string) => Promise<string | undefined>;
   /** ARN for `RuntimeVersionConfig`; without it the key is left out. */

@@ -104,7 +104,7 @@ async function storeUpdate(
     const isStale = error instanceof ServiceError && error.code === 'PreconditionFailedException';
     throw isStale && input.RevisionId === undefined ? updateInProgress(current) : error;
   }
-  call.activate(next);
+  await call.activate(next);
   return answer(next, input, call);
 }
 
