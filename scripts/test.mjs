@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { prepare } from './prepare.mjs';
 import { captureChild, interruption, runChild } from './setup/child.mjs';
 import { projectRoot } from './setup/project.mjs';
-import { findLeftovers, traces } from './test/leftovers.mjs';
+import { findLeftovers, instances } from './test/leftovers.mjs';
 
 const CHECKS = [
   { name: 'types', command: ['tsc', '--noEmit'] },
@@ -25,7 +25,7 @@ const { node, env } = await prepare();
 // Data folders and sockets of the tests go below it, so that what they start can be told.
 const folder = mkdtempSync(join(realpathSync(tmpdir()), 'hearth-test-'));
 env.TMPDIR = folder;
-const before = traces();
+const before = instances();
 process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
 
 if (paths.length === 0) {

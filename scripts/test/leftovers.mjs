@@ -5,89 +5,88 @@ import { setTimeout as delay } from 'node:timers/promises';
 /** A server that was killed takes its functions with it, but not in the same instant. */
 const PATIENCE_MS = 5_000;
 
-/** Marks are at least this large, and limits that anybody means are not. */
-const MARK = 1n << 61n;
-
-/**
- * What servers have made on this machine outside their data folders, by the id of the server
- * instance: mounts, control groups, and processes of functions, which bear the instance's mark.
- * @returns {Map<string, { instance: string, pid?: number }>} by a text that describes it
- */
-export function traces() {
-  return new Map([...mounts(), ...controlGroups(), ...functionProcesses()]);
+/** Ids of the server instances that have mounts or control groups on this machine. */
+export function instances() {
+  return new Set([...mounts().keys(), ...controlGroups().keys()]);
 }
 
 /**
- * Waits for what the run started to end, and tells what did not: processes that mention `folder`, the
- * run's own temporary folder, and traces that neither were there `before` nor belong to a server that
- * runs beside the tests. Processes that are left are then killed.
+ * Waits for what the run started to end, and tells what did not. Others work on the same machine, so
+ * a process counts only where it is certain to be the run's: `folder`, the run's own temporary folder,
+ * is in its arguments, environment, working directory or mounts. Those are killed; nothing else is.
+ * Mounts and control groups count unless they were there `before` or are somebody else's.
  */
-export async function findLeftovers(folder, before) {
-  const giveUpAt = Date.now() + PATIENCE_MS;
+export async function findLeftovers(folder, before, patienceMs = PATIENCE_MS) {
+  const giveUpAt = Date.now() + patienceMs;
   for (;;) {
-    const foreign = new Set(livingServers().flatMap(({ id, tag }) => [id, tag]));
-    const remains = new Map([
-      ...processesThatMention(folder),
-      ...[...traces()].filter(
-        ([text, { instance }]) => !before.has(text) && !foreign.has(instance),
-      ),
-    ]);
-    if (remains.size === 0) return [];
+    const strays = processesOf(folder);
+    const traces = tracesOf(folder, before);
+    if (strays.length + traces.length === 0) return [];
     if (Date.now() > giveUpAt) {
-      for (const { pid } of remains.values()) if (pid !== undefined) kill(pid);
-      return [...remains.keys()];
+      const found = [...strays.map(describe), ...traces];
+      for (const pid of strays) kill(pid);
+      return found;
     }
     await delay(50);
   }
 }
 
-function processesThatMention(folder) {
-  return processIds()
-    .filter((pid) => pid !== process.pid)
-    .filter((pid) =>
-      [
-        readText(`/proc/${pid}/cmdline`),
-        readText(`/proc/${pid}/environ`),
-        readLink(`/proc/${pid}/cwd`),
-      ].some((text) => text.includes(folder)),
-    )
-    .map((pid) => [describe(pid), { pid }]);
-}
-
-/** Each server mounts in `/run/hearth/<instance>`. */
-function mounts() {
-  return readText('/proc/self/mountinfo')
-    .split('\n')
-    .map((line) => line.split(' ')[4] ?? '')
-    .filter((path) => path.startsWith('/run/hearth/'))
-    .map((path) => [`mount ${path}`, { instance: path.split('/')[3] }]);
-}
-
-/** Each server makes a `hearth-<instance>` in the groups that it was started in. */
-function controlGroups(folder = '/sys/fs/cgroup') {
-  return readFolder(folder)
-    .filter((entry) => entry.isDirectory())
-    .flatMap(({ name }) => {
-      const instance = /^hearth-([0-9a-f]{12})$/.exec(name)?.[1];
-      const path = join(folder, name);
-      return instance === undefined
-        ? controlGroups(path)
-        : [[`control group ${path}`, { instance }]];
-    });
-}
-
-/** The mark is a soft limit of real-time scheduling that nobody else would set: see process-tag.ts. */
-function functionProcesses() {
-  return processIds().flatMap((pid) => {
-    const limit = /^Max realtime timeout\s+(\d+)/m.exec(readText(`/proc/${pid}/limits`))?.[1];
-    if (limit === undefined || BigInt(limit) < MARK) return [];
-    const isZombie = /\) [ZX] /.test(readText(`/proc/${pid}/stat`));
-    return isZombie ? [] : [[describe(pid), { pid, instance: instanceTag(BigInt(limit)) }]];
+function processesOf(folder) {
+  const ownNamespace = readLink('/proc/self/ns/mnt');
+  return processIds().filter((pid) => {
+    if (pid === process.pid) return false;
+    const place = `/proc/${pid}`;
+    const facts = [
+      readText(`${place}/cmdline`),
+      readText(`${place}/environ`),
+      readLink(`${place}/cwd`),
+    ];
+    // Inside a sandbox the code is mounted from the data folder. Outside, mounts are everybody's.
+    const namespace = readLink(`${place}/ns/mnt`);
+    if (namespace !== '' && namespace !== ownNamespace) facts.push(readText(`${place}/mountinfo`));
+    return facts.some((text) => text.includes(folder));
   });
 }
 
-function instanceTag(mark) {
-  return String(mark & ~0xfffffn);
+function tracesOf(folder, before) {
+  const living = livingServers();
+  const mounted = mounts();
+  const isForeign = (id) => {
+    if (before.has(id) || living.has(id)) return true;
+    // Where code was mounted from tells whose instance it is.
+    const sources = (mounted.get(id) ?? []).map(({ source }) => source).filter((s) => s !== '/');
+    return sources.length > 0 && !sources.some((source) => source.includes(folder));
+  };
+  return [
+    ...[...mounted].flatMap(([id, list]) =>
+      list.map(({ path }) => ({ id, text: `mount ${path}` })),
+    ),
+    ...[...controlGroups()].map(([id, path]) => ({ id, text: `control group ${path}` })),
+  ]
+    .filter(({ id }) => !isForeign(id))
+    .map(({ text }) => text);
+}
+
+/** Mounts in `/run/hearth/<instance>`, by instance. */
+function mounts() {
+  const found = new Map();
+  for (const line of readText('/proc/self/mountinfo').split('\n')) {
+    const [, , , source, path = ''] = line.split(' ');
+    const id = /^\/run\/hearth\/([0-9a-f]{12})(\/|$)/.exec(path)?.[1];
+    if (id !== undefined) found.set(id, [...(found.get(id) ?? []), { source, path }]);
+  }
+  return found;
+}
+
+/** A `hearth-<instance>` of each instance, which it makes in the groups that it was started in. */
+function controlGroups(folder = '/sys/fs/cgroup', found = new Map()) {
+  for (const entry of readFolder(folder).filter((candidate) => candidate.isDirectory())) {
+    const path = join(folder, entry.name);
+    const id = /^hearth-([0-9a-f]{12})$/.exec(entry.name)?.[1];
+    if (id === undefined) controlGroups(path, found);
+    else found.set(id, path);
+  }
+  return found;
 }
 
 /** Servers hold their database open; beside it lie the records of their instances. */
@@ -99,13 +98,8 @@ function livingServers() {
       if (basename(path) === 'hearth.db') dataFolders.add(dirname(path));
     }
   }
-  return [...dataFolders].flatMap((folder) =>
-    readFolder(join(folder, 'run')).flatMap(({ name }) => {
-      const text = readText(join(folder, 'run', name, 'instance.json'));
-      if (text === '') return [];
-      const { instanceId, tag } = JSON.parse(text);
-      return [{ id: instanceId, tag: tag === undefined ? undefined : instanceTag(BigInt(tag)) }];
-    }),
+  return new Set(
+    [...dataFolders].flatMap((data) => readFolder(join(data, 'run')).map(({ name }) => name)),
   );
 }
 

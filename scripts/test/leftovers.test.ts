@@ -1,0 +1,72 @@
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+
+const run = promisify(execFile);
+const leftoversModule = new URL('leftovers.mjs', import.meta.url).href;
+
+// Other systems have no /proc: nothing is looked for there.
+describe.skipIf(process.platform !== 'linux')('leftovers (needs Linux)', () => {
+  let folder: string;
+  const children: ChildProcess[] = [];
+
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'hearth-leftovers-'));
+  });
+  afterEach(async () => {
+    for (const child of children.splice(0)) {
+      if (child.exitCode === null && child.signalCode === null) {
+        child.kill('SIGKILL');
+        await once(child, 'exit');
+      }
+    }
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  async function startIdle(env: NodeJS.ProcessEnv, cwd: string): Promise<ChildProcess> {
+    const program = 'setInterval(() => {}, 60_000); console.log("up");';
+    const child = spawn(process.execPath, ['-e', program], {
+      env,
+      cwd,
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    children.push(child);
+    if (child.stdout !== null) await once(child.stdout, 'data');
+    return child;
+  }
+
+  async function findLeftovers(): Promise<string> {
+    const program = `
+      const { findLeftovers, instances } = await import(${JSON.stringify(leftoversModule)});
+      console.log((await findLeftovers(process.env.FOLDER.split('').reverse().join(''), instances(), 0)).join('\\n'));`;
+    // The folder is passed backwards: the one who looks must not find itself.
+    const env = { FOLDER: folder.split('').reverse().join('') };
+    const { stdout } = await run(process.execPath, ['--input-type=module', '-e', program], { env });
+    return stdout;
+  }
+
+  test('a process of the run is told and killed, one of somebody else is left alone', async () => {
+    const byVariable = await startIdle({ TMPDIR: folder }, '/');
+    const byFolder = await startIdle({}, folder);
+    const foreign = await startIdle({}, '/');
+    const ended = Promise.all([once(byVariable, 'exit'), once(byFolder, 'exit')]);
+    const found = await findLeftovers();
+    expect(found).toContain(`process ${byVariable.pid}:`);
+    expect(found).toContain(`process ${byFolder.pid}:`);
+    expect(found).not.toContain(`process ${foreign.pid}:`);
+    expect(await ended).toEqual([
+      [null, 'SIGKILL'],
+      [null, 'SIGKILL'],
+    ]);
+    expect(foreign.exitCode ?? foreign.signalCode).toBeNull();
+  });
+
+  test('without leftovers there is nothing to tell', async () => {
+    expect((await findLeftovers()).trim()).toBe('');
+  });
+});
