@@ -1,6 +1,6 @@
 import { writeSync } from 'node:fs';
 import { Socket } from 'node:net';
-import { isWouldBlock, writeFully } from './write-fully.ts';
+import { writeFully } from './write-fully.ts';
 
 /** Frame types; see PROTOCOL.md. */
 export const FRAME = {
@@ -78,9 +78,8 @@ export class Channel {
     if (this.#socket.writableLength === 0) {
       try {
         sent = writeSync(this.#fd, frame);
-      } catch (error) {
-        // Anything but a full socket is met again by the socket, which then tells of the end.
-        if (!isWouldBlock(error)) sent = 0;
+      } catch {
+        // Full or broken: written by the socket instead, which waits or tells of the end.
       }
     }
     if (sent === frame.length) onSent();

@@ -19,7 +19,7 @@ export function writeFully(fd: number, bytes: Uint8Array): void {
 }
 
 /** The descriptor takes nothing at the moment. */
-export function isWouldBlock(error: unknown): boolean {
+function isWouldBlock(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'EAGAIN';
 }
 
