@@ -43,9 +43,9 @@ describe.skipIf(process.platform !== 'linux')('leftovers (needs Linux)', () => {
   async function findLeftovers(): Promise<string> {
     const program = `
       const { findLeftovers, instances } = await import(${JSON.stringify(leftoversModule)});
-      console.log((await findLeftovers(process.env.FOLDER.split('').reverse().join(''), instances(), 0)).join('\\n'));`;
+      console.log((await findLeftovers(process.env.FOLDER.split('').toReversed().join(''), instances(), 0)).join('\\n'));`;
     // The folder is passed backwards: the one who looks must not find itself.
-    const env = { FOLDER: folder.split('').reverse().join('') };
+    const env = { FOLDER: folder.split('').toReversed().join('') };
     const { stdout } = await run(process.execPath, ['--input-type=module', '-e', program], { env });
     return stdout;
   }
