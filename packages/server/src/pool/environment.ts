@@ -102,7 +102,10 @@ export class Environment implements PooledEnvironment {
     const durationMs = end.kind === 'timeout' ? timeoutMs : clock.monotonicMs() - startedMs;
     const verdict = verdictOf(end, requestId, timeoutSeconds);
     const failure = failedInit === undefined ? verdict.failure : initFailure(failedInit);
-    const settled = this.#settle(host, failure, requestId, durationMs);
+    const settled =
+      failure === undefined
+        ? this.#settle(host, requestId, durationMs)
+        : this.#settleLost(host, failure, requestId, durationMs);
     const logTail = wantsLogTail ? await settled : undefined;
     return outcomeOf(verdict, this.version.version, logTail);
   }
@@ -168,26 +171,58 @@ export class Environment implements PooledEnvironment {
     return end;
   }
 
-  /** Writes END and REPORT, replaces a lost process, and frees the environment. */
+  /** Writes END and REPORT when what the function printed has been read, and frees the environment. */
   async #settle(
     host: GuestHost,
-    failure: FailureStatus | undefined,
     requestId: string,
     durationMs: number,
   ): Promise<Buffer | undefined> {
+    if (this.#state.kind === 'invoking') this.#apply({ kind: 'answered' });
+    // What was printed before the answer is in the pipes by now: one turn of the loop reads it.
+    await nextLoopTurn();
+    const logTail = this.#report(host, requestId, durationMs, undefined);
+    if (this.#state.kind === 'settling') {
+      this.#apply({ kind: 'settled' });
+      this.#owner.onFree(this);
+    }
+    return logTail;
+  }
+
+  /**
+   * The same after the process was lost, which is first ended with all that it started. The
+   * environment is free at once: its next event waits for the reset, rather than start another one.
+   */
+  #settleLost(
+    host: GuestHost,
+    failure: FailureStatus,
+    requestId: string,
+    durationMs: number,
+  ): Promise<Buffer | undefined> {
+    const reset = this.#state.kind === 'invoking';
+    if (reset) {
+      const reason = failure.status === 'timeout' ? 'timeout' : 'exit';
+      this.#apply({ kind: 'process-lost', reason });
+    }
+    const settled = this.#discardGuest(host).then(() => {
+      const logTail = this.#report(host, requestId, durationMs, failure);
+      if (this.#state.kind === 'resetting') this.#apply({ kind: 'process-cleared' });
+      return logTail;
+    });
+    if (reset) {
+      this.#occupy(settled);
+      this.#owner.onFree(this);
+    }
+    return settled;
+  }
+
+  #report(
+    host: GuestHost,
+    requestId: string,
+    durationMs: number,
+    failure: FailureStatus | undefined,
+  ): Buffer | undefined {
     const initDurationMs = this.#initDurationMs;
     this.#initDurationMs = undefined;
-    if (this.#state.kind === 'invoking') {
-      this.#apply(
-        failure === undefined
-          ? { kind: 'answered' }
-          : { kind: 'process-lost', reason: failure.status === 'timeout' ? 'timeout' : 'exit' },
-      );
-    }
-    // What the function printed before it answered is in the pipes by now: one turn reads it.
-    if (failure === undefined) await nextLoopTurn();
-    else await host.discardGuest();
-
     this.#log.write(endLine(requestId));
     this.#log.write(
       reportLine({
@@ -200,16 +235,7 @@ export class Environment implements PooledEnvironment {
         ...(failure !== undefined && { failure }),
       }),
     );
-    const logTail = this.#log.endRequest();
-    this.#freeAfterSettling();
-    return logTail;
-  }
-
-  #freeAfterSettling(): void {
-    if (this.#state.kind === 'settling') this.#apply({ kind: 'settled' });
-    else if (this.#state.kind === 'resetting') this.#apply({ kind: 'process-cleared' });
-    else return;
-    this.#owner.onFree(this);
+    return this.#log.endRequest();
   }
 
   #initialised(guest: Guest): void {
@@ -224,11 +250,19 @@ export class Environment implements PooledEnvironment {
 
   async #reset(reason: ResetReason): Promise<void> {
     this.#apply({ kind: 'process-lost', reason });
-    await this.#host?.discardGuest();
+    if (this.#host !== undefined) await this.#discardGuest(this.#host);
     if (this.#state.kind === 'resetting') this.#apply({ kind: 'process-cleared' });
   }
 
-  #occupy(work: Promise<void>): void {
+  async #discardGuest(host: GuestHost): Promise<void> {
+    try {
+      await host.discardGuest();
+    } catch (error) {
+      throw await this.#giveUp(error);
+    }
+  }
+
+  #occupy(work: Promise<unknown>): void {
     const busy = work.then(() => {
       if (this.#busy === busy) this.#busy = undefined;
     });
