@@ -5,6 +5,7 @@ import { MANAGED_RUNTIMES, runtimeVersionArn, type ManagedRuntime } from '../dom
 import { ServiceError } from '../domain/service-error.ts';
 import type { Interpreter, RuntimeCatalog } from '../runtimes/runtime-catalog.ts';
 import type { GuestCommand, GuestPaths, SandboxDirectories } from '../sandbox/sandbox.ts';
+import { startArguments } from './start-arguments.ts';
 
 /** Everything needed to start one version's runtime in a sandbox. */
 export interface RuntimeLaunch {
@@ -56,7 +57,7 @@ export class RuntimeLauncher {
       command: (paths, environment) => ({
         argv: [
           `${paths.language}/${interpreter.program}`,
-          ...START_ARGUMENTS[runtime.family](paths, version.memoryMb),
+          ...startArguments(interpreter, version, paths),
         ],
         environment: { ...environment, _HEARTH_CHANNEL_FD: '3', _LAMBDA_TELEMETRY_LOG_FD: '4' },
         cwd: paths.task,
@@ -70,22 +71,6 @@ export class RuntimeLauncher {
       : await realpath(version.code.directory);
   }
 }
-
-/**
- * V8 sizes its heap by the machine's memory. Told the function's instead, it collects garbage before
- * the limit is reached rather than being killed at it.
- */
-const START_ARGUMENTS: Readonly<
-  Record<ManagedRuntime['family'], (paths: GuestPaths, memoryMb: number) => string[]>
-> = {
-  nodejs: (paths, memoryMb) => [
-    '--max-http-header-size=81920',
-    `--max-semi-space-size=${Math.max(1, Math.floor(memoryMb * 0.05))}`,
-    `--max-old-space-size=${Math.floor(memoryMb * 0.9)}`,
-    `${paths.runtime}/index.cjs`,
-  ],
-  python: (paths) => ['-s', '-B', '-X', 'utf8', `${paths.runtime}/bootstrap.py`],
-};
 
 function nearestWarning(runtime: string, interpreter: Interpreter): string {
   const name = interpreter.family === 'nodejs' ? 'Node.js' : 'Python';
