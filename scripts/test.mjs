@@ -2,7 +2,7 @@
 // on standard output is `N passed, N failed, N skipped`, where each check counts as one.
 import { mkdtempSync, readFileSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { delimiter, join } from 'node:path';
 
 import { prepare } from './prepare.mjs';
 import { captureChild, interruption, runChild } from './setup/child.mjs';
@@ -14,6 +14,7 @@ const CHECKS = [
   { name: 'lint', command: ['oxlint', '--type-aware', '--deny-warnings'] },
   { name: 'format', command: ['oxfmt', '--check'] },
   { name: 'dead code', command: ['knip', '--no-progress', '--treat-config-hints-as-errors'] },
+  { name: 'build', command: ['node', join(projectRoot, 'scripts', 'build-package.mjs')] },
   { name: 'package', command: ['publint', '--strict'] },
 ];
 
@@ -41,11 +42,10 @@ process.exitCode = total.failed === 0 ? 0 : 1;
 async function runCheck({ name, command }) {
   const startedAt = Date.now();
   const [program, ...args] = command;
-  const { exitCode, output } = await captureChild(
-    join(projectRoot, 'node_modules', '.bin', program),
-    args,
-    { cwd: projectRoot, env },
-  );
+  const { exitCode, output } = await captureChild(program, args, {
+    cwd: projectRoot,
+    env: { ...env, PATH: [join(projectRoot, 'node_modules', '.bin'), env.PATH].join(delimiter) },
+  });
   await stopWhenInterrupted();
   report(name, exitCode === 0, startedAt);
   if (exitCode !== 0) print(output.trimEnd());
