@@ -23,6 +23,9 @@ export interface CodeStore {
   archive(sha256: string): NodeJS.ReadableStream;
   /** True where the archive is here. */
   has(sha256: string): Promise<boolean>;
-  /** Removes every archive that is not named; for the server's start and after deletes. */
+  /**
+   * Removes every archive that is not named; for the server's start and after deletes. May spare
+   * what was put a moment ago, so that whoever put it has time to write down that it is in use.
+   */
   retain(sha256s: ReadonlySet<string>): Promise<void>;
 }
