@@ -1,6 +1,17 @@
+import { randomBytes } from 'node:crypto';
 import type { Clock } from '../clock/clock.ts';
+import type { FunctionVersion } from '../domain/function.ts';
 import type { LogGroupIdentity, LogStore } from './log-store.ts';
 import { LogTail } from './log-tail.ts';
+import {
+  endLine,
+  initReportLine,
+  initStartLine,
+  reportLine,
+  startLine,
+  type FailureStatus,
+  type ReportFigures,
+} from './platform-lines.ts';
 
 /**
  * The one writer of an environment's log stream: what the platform says and what the function
@@ -14,11 +25,37 @@ export class EnvironmentLog {
   #requestId: string | undefined;
   #tail: LogTail | undefined;
 
-  constructor(group: LogGroupIdentity, logStreamName: string, store: LogStore, clock: Clock) {
+  private constructor(
+    group: LogGroupIdentity,
+    logStreamName: string,
+    store: LogStore,
+    clock: Clock,
+  ) {
     this.#group = group;
     this.logStreamName = logStreamName;
     this.#store = store;
     this.#clock = clock;
+  }
+
+  /** A stream of its own in the function's log group. */
+  static open(version: FunctionVersion, store: LogStore, clock: Clock): EnvironmentLog {
+    const { accountId, region, functionName, logGroupName } = version;
+    const logStreamName = logStreamNameFor(
+      clock.nowMs(),
+      functionName,
+      version.version,
+      logGroupName,
+      randomBytes(16).toString('hex'),
+    );
+    return new EnvironmentLog({ accountId, region, logGroupName }, logStreamName, store, clock);
+  }
+
+  initStarted(runtimeVersion: string, runtimeVersionArn: string): void {
+    this.write(initStartLine(runtimeVersion, runtimeVersionArn));
+  }
+
+  initFailed(durationMs: number, phase: 'init' | 'invoke', failure: FailureStatus): void {
+    this.write(initReportLine(durationMs, phase, failure));
   }
 
   /** What is written from here on belongs to this request. */
@@ -27,8 +64,14 @@ export class EnvironmentLog {
     this.#tail = wantsTail ? new LogTail() : undefined;
   }
 
-  /** The last 4 KB since `beginRequest`; undefined where they were not asked for. */
-  endRequest(): Buffer | undefined {
+  eventStarted(requestId: string, version: string): void {
+    this.write(startLine(requestId, version));
+  }
+
+  /** Writes END and REPORT. Gives the last 4 KB since `beginRequest`, where they were asked for. */
+  endRequest(figures: ReportFigures): Buffer | undefined {
+    this.write(endLine(figures.requestId));
+    this.write(reportLine(figures));
     const tail = this.#tail?.toBuffer();
     this.#requestId = undefined;
     this.#tail = undefined;

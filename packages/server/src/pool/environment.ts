@@ -4,16 +4,9 @@ import type { FunctionVersion } from '../domain/function.ts';
 import type { Invocation, Outcome } from '../domain/invocation.ts';
 import { INIT_TIMEOUT_MS } from '../domain/limits.ts';
 import { ServiceError } from '../domain/service-error.ts';
-import { EnvironmentLog, logStreamNameFor } from '../logs/environment-log.ts';
+import { EnvironmentLog } from '../logs/environment-log.ts';
 import type { LogStore } from '../logs/log-store.ts';
-import {
-  endLine,
-  initReportLine,
-  initStartLine,
-  reportLine,
-  startLine,
-  type FailureStatus,
-} from '../logs/platform-lines.ts';
+import type { FailureStatus } from '../logs/platform-lines.ts';
 import {
   transition,
   type EndReason,
@@ -64,7 +57,7 @@ export class Environment implements PooledEnvironment {
     this.version = version;
     this.#services = services;
     this.#owner = owner;
-    this.#log = openLog(version, services);
+    this.#log = EnvironmentLog.open(version, services.logStore, services.clock);
     this.#occupy(this.#create());
   }
 
@@ -91,7 +84,7 @@ export class Environment implements PooledEnvironment {
 
     const failedInit =
       host.guest === undefined ? await this.#initAgain(host, timeoutMs) : undefined;
-    this.#log.write(startLine(requestId, this.version.version));
+    this.#log.eventStarted(requestId, this.version.version);
     const end =
       failedInit ??
       (await theGuest(host).invoke(
@@ -131,7 +124,7 @@ export class Environment implements PooledEnvironment {
         this.#host = host;
         this.#apply({ kind: 'sandbox-created' });
         const { runtimeVersion, runtimeVersionArn } = host.launch;
-        this.#log.write(initStartLine(runtimeVersion, runtimeVersionArn));
+        this.#log.initStarted(runtimeVersion, runtimeVersionArn);
         startedMs = clock.monotonicMs();
         const pending = await host.startInit(INIT_TIMEOUT_MS);
         this.#ending.signal.throwIfAborted();
@@ -145,7 +138,7 @@ export class Environment implements PooledEnvironment {
         this.#apply({ kind: 'init-succeeded' });
         this.#initialised(theGuest(this.#host));
       } else {
-        this.#log.write(initReportLine(durationMs, 'init', initFailure(end)));
+        this.#log.initFailed(durationMs, 'init', initFailure(end));
         await this.#reset('init-failure');
       }
     } catch (error) {
@@ -167,7 +160,7 @@ export class Environment implements PooledEnvironment {
       return undefined;
     }
     const durationMs = this.#services.clock.monotonicMs() - startedMs;
-    this.#log.write(initReportLine(durationMs, 'invoke', initFailure(end)));
+    this.#log.initFailed(durationMs, 'invoke', initFailure(end));
     return end;
   }
 
@@ -223,19 +216,15 @@ export class Environment implements PooledEnvironment {
   ): Buffer | undefined {
     const initDurationMs = this.#initDurationMs;
     this.#initDurationMs = undefined;
-    this.#log.write(endLine(requestId));
-    this.#log.write(
-      reportLine({
-        requestId,
-        durationMs,
-        billedDurationMs: Math.ceil(durationMs + (initDurationMs ?? 0)),
-        memoryMb: this.version.memoryMb,
-        maxMemoryUsedMb: host.memoryPeakMb,
-        ...(initDurationMs !== undefined && { initDurationMs }),
-        ...(failure !== undefined && { failure }),
-      }),
-    );
-    return this.#log.endRequest();
+    return this.#log.endRequest({
+      requestId,
+      durationMs,
+      billedDurationMs: Math.ceil(durationMs + (initDurationMs ?? 0)),
+      memoryMb: this.version.memoryMb,
+      maxMemoryUsedMb: host.memoryPeakMb,
+      ...(initDurationMs !== undefined && { initDurationMs }),
+      ...(failure !== undefined && { failure }),
+    });
   }
 
   #initialised(guest: Guest): void {
@@ -308,19 +297,6 @@ export class Environment implements PooledEnvironment {
   #apply(event: EnvironmentEvent): void {
     this.#state = transition(this.#state, event);
   }
-}
-
-function openLog(version: FunctionVersion, services: EnvironmentServices): EnvironmentLog {
-  const { accountId, region, functionName, logGroupName } = version;
-  const logStreamName = logStreamNameFor(
-    services.clock.nowMs(),
-    functionName,
-    version.version,
-    logGroupName,
-    randomBytes(16).toString('hex'),
-  );
-  const group = { accountId, region, logGroupName };
-  return new EnvironmentLog(group, logStreamName, services.logStore, services.clock);
 }
 
 function theGuest(host: GuestHost | undefined): Guest {
