@@ -37,7 +37,10 @@ describe('clients other than the JavaScript SDK', () => {
 
   test('boto3 creates, invokes, lists and deletes a function', async (context) => {
     const boto3 = await installBoto3();
-    if ('reason' in boto3) return context.skip(boto3.reason);
+    if ('reason' in boto3) {
+      context.skip(boto3.reason);
+      return;
+    }
     await writeFile(join(folder, 'code.zip'), await zipOf(SOURCE));
     const printed = await boto3.run(
       `
@@ -66,21 +69,20 @@ except client.exceptions.ResourceNotFoundException as error:
 
   test('the AWS CLI invokes a function and shows its log tail', async (context) => {
     const cli = await run('aws', ['--version']).catch(() => undefined);
-    if (cli === undefined) return context.skip('the AWS CLI is not on PATH');
+    if (cli === undefined) {
+      context.skip('the AWS CLI is not on PATH');
+      return;
+    }
     await deploy(server.client, 'for-cli', SOURCE);
     const out = join(folder, 'out.json');
     const version2 = cli.stdout.startsWith('aws-cli/2');
     const { stdout } = await run(
       'aws',
-      [
-        ...['lambda', 'invoke', '--function-name', 'for-cli', '--log-type', 'Tail'],
-        ...[
-          '--payload',
-          '{"name":"cli"}',
-          ...(version2 ? ['--cli-binary-format', 'raw-in-base64-out'] : []),
-        ],
+      ['lambda', 'invoke', '--function-name', 'for-cli', '--log-type', 'Tail', '--payload'].concat(
+        '{"name":"cli"}',
+        version2 ? ['--cli-binary-format', 'raw-in-base64-out'] : [],
         out,
-      ],
+      ),
       { env: { ...process.env, ...variables } },
     );
     expect(await readFile(out, 'utf8')).toBe('{"hello":"cli"}');

@@ -7,7 +7,7 @@ import { ManualClock } from '../clock/manual-clock.ts';
 import { ServiceError } from '../domain/service-error.ts';
 import { craftZip, extraField, type CraftedEnd, type CraftedEntry } from './crafted-zip.ts';
 import { DirectoryCodeStore } from './directory-code-store.ts';
-import { removeTree } from './remove-tree.ts';
+import { removeTree } from '../files/remove-tree.ts';
 
 const CANNOT_UNZIP =
   'Could not unzip uploaded file. Please check your file, then try to upload again.';

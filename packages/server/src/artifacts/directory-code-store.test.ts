@@ -6,7 +6,7 @@ import { ManualClock } from '../clock/manual-clock.ts';
 import { describeCodeStore } from './code-store-contract.ts';
 import { honestZip } from './crafted-zip.ts';
 import { DirectoryCodeStore } from './directory-code-store.ts';
-import { removeTree } from './remove-tree.ts';
+import { removeTree } from '../files/remove-tree.ts';
 
 async function openInNewFolder(retainGraceMs = 0) {
   const outer = await mkdtemp(join(tmpdir(), 'hearth-code-'));

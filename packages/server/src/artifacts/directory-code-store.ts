@@ -6,8 +6,8 @@ import type { Clock } from '../clock/clock.ts';
 import { MAX_ZIPPED_BYTES } from '../domain/limits.ts';
 import { emptyArchive, zippedTooLarge } from './archive-error.ts';
 import type { CodeStore, StoredCode } from './code-store.ts';
-import { hasCode } from './file-error.ts';
-import { removeTree } from './remove-tree.ts';
+import { hasCode } from '../files/file-error.ts';
+import { removeTree } from '../files/remove-tree.ts';
 import { unpackArchive } from './unpack-archive.ts';
 
 const STAGING = '.staging';

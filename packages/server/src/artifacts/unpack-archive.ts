@@ -7,7 +7,7 @@ import { cannotUnzip } from './archive-error.ts';
 import { MAX_PATH_BYTES } from './archive-limits.ts';
 import { entryKind } from './entry-kind.ts';
 import { parseEntryPath, parseLinkTarget } from './entry-path.ts';
-import { hasCode } from './file-error.ts';
+import { hasCode } from '../files/file-error.ts';
 import { readContent, UnzippedBudget } from './member-content.ts';
 import { readZipEntries, type ZipEntry } from './zip-entries.ts';
 

@@ -33,7 +33,7 @@ export class EnvironmentPool implements AsyncDisposable {
   /** Ends the function's environments: free ones now, busy ones after their event. Later events get new ones. */
   retire(identity: FunctionIdentity, reason: EndReason, exceptGeneration?: string): void {
     const key = functionKey(identity);
-    for (const generation of [...(this.#byFunction.get(key) ?? [])]) {
+    for (const generation of this.#byFunction.get(key) ?? []) {
       if (generation === exceptGeneration) continue;
       const pool = this.#current.get(generation);
       this.#forget(key, generation);

@@ -39,7 +39,7 @@ export function verdictOf(end: CallEnd, requestId: string, timeoutSeconds: numbe
         status: 'error',
         errorType: exitErrorType(end.exit),
       });
-    case 'ready':
+    default:
       throw new Error('An event cannot end with the answer to init');
   }
 }

@@ -39,7 +39,7 @@ export class Retirement implements Disposable {
 
   [Symbol.dispose](): void {
     this.#unsubscribe();
-    for (const { close } of this.#watched.values()) close();
+    for (const watch of this.#watched.values()) watch.close();
     this.#watched.clear();
   }
 

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import { removeTree } from '../artifacts/remove-tree.ts';
+import { removeTree } from '../files/remove-tree.ts';
 import { errorCode } from '../system-calls/error-code.ts';
 
 /** What a server writes down before it makes anything, so that its successor can remove it. */

@@ -1,5 +1,5 @@
 import { basename } from 'node:path';
-import { removeTree } from '../artifacts/remove-tree.ts';
+import { removeTree } from '../files/remove-tree.ts';
 import { type LinuxSystemCalls, loadLinuxSystemCalls } from '../system-calls/linux-system-calls.ts';
 import {
   createInstanceId,

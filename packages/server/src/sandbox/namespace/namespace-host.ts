@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { chmod, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { removeTree } from '../../artifacts/remove-tree.ts';
+import { removeTree } from '../../files/remove-tree.ts';
 import {
   type LinuxSystemCalls,
   loadLinuxSystemCalls,

@@ -1,6 +1,6 @@
 import { chmod, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { removeTree } from '../../artifacts/remove-tree.ts';
+import { removeTree } from '../../files/remove-tree.ts';
 import type { DriverCore } from '../guarded-driver.ts';
 import { GuardedDriver } from '../guarded-driver.ts';
 import { ServerInstance } from '../server-instance.ts';
