@@ -7,7 +7,7 @@ import { delimiter, join } from 'node:path';
 import { prepare } from './prepare.mjs';
 import { captureChild, interruption, runChild } from './setup/child.mjs';
 import { projectRoot } from './setup/project.mjs';
-import { findLeftovers, instances } from './test/leftovers.mjs';
+import { findLeftovers, watchInstances } from './test/leftovers.mjs';
 
 const CHECKS = [
   { name: 'types', command: ['tsc', '--noEmit'] },
@@ -26,7 +26,7 @@ const { node, env } = await prepare();
 // Data folders and sockets of the tests go below it, so that what they start can be told.
 const folder = mkdtempSync(join(realpathSync(tmpdir()), 'hearth-test-'));
 env.TMPDIR = folder;
-const before = instances();
+const instances = watchInstances(folder);
 process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
 
 if (paths.length === 0) {
@@ -91,7 +91,8 @@ function count(summary, exitCode) {
 
 async function checkLeftovers() {
   const startedAt = Date.now();
-  const leftovers = await findLeftovers(folder, before);
+  instances.stop();
+  const leftovers = await findLeftovers(folder, instances.seen);
   report('nothing left behind', leftovers.length === 0, startedAt);
   for (const leftover of leftovers) print(`  ${leftover}`);
 }
@@ -99,7 +100,7 @@ async function checkLeftovers() {
 async function stopWhenInterrupted() {
   const exitCode = interruption();
   if (exitCode === undefined) return;
-  await findLeftovers(folder, before);
+  await findLeftovers(folder, instances.seen);
   process.stderr.write('hearth: tests interrupted\n');
   process.exit(exitCode);
 }

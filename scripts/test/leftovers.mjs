@@ -1,26 +1,43 @@
 import { readFileSync, readdirSync, readlinkSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
 /** A server that was killed takes its functions with it, but not in the same instant. */
 const PATIENCE_MS = 5_000;
+const SAMPLE_EVERY_MS = 100;
+/** Data folders of tests lie no deeper than this below the run's folder. */
+const DEPTH = 3;
 
-/** Ids of the server instances that have mounts or control groups on this machine. */
-export function instances() {
-  return new Set([...mounts().keys(), ...controlGroups().keys()]);
+/**
+ * Notes which server instances the run makes: each has a record in `<data folder>/run/<instance>`,
+ * and the data folders are below the run's own temporary folder. Others work on the same machine, so
+ * this is what tells the run's mounts and control groups from theirs.
+ */
+export function watchInstances(folder) {
+  const seen = new Set();
+  const sample = () => collectInstances(folder, DEPTH, seen);
+  const timer = setInterval(sample, SAMPLE_EVERY_MS).unref();
+  return {
+    seen,
+    stop: () => {
+      sample();
+      clearInterval(timer);
+    },
+  };
 }
 
 /**
- * Waits for what the run started to end, and tells what did not. Others work on the same machine, so
- * a process counts only where it is certain to be the run's: `folder`, the run's own temporary folder,
- * is in its arguments, environment, working directory or mounts. Those are killed; nothing else is.
- * Mounts and control groups count unless they were there `before` or are somebody else's.
+ * Waits for what the run started to end, and tells what did not: processes that have `folder` in
+ * their arguments, environment, working directory or mounts, and what the run's server instances have
+ * mounted or grouped. Only such processes are killed.
  */
-export async function findLeftovers(folder, before, patienceMs = PATIENCE_MS) {
+export async function findLeftovers(folder, seenInstances, patienceMs = PATIENCE_MS) {
   const giveUpAt = Date.now() + patienceMs;
   for (;;) {
     const strays = processesOf(folder);
-    const traces = tracesOf(folder, before);
+    const traces = [...mounts(), ...controlGroups()]
+      .filter(({ instance }) => seenInstances.has(instance))
+      .map(({ text }) => text);
     if (strays.length + traces.length === 0) return [];
     if (Date.now() > giveUpAt) {
       const found = [...strays.map(describe), ...traces];
@@ -28,6 +45,16 @@ export async function findLeftovers(folder, before, patienceMs = PATIENCE_MS) {
       return found;
     }
     await delay(50);
+  }
+}
+
+function collectInstances(folder, depth, seen) {
+  for (const entry of readFolder(folder)) {
+    if (!entry.isDirectory() || entry.name === 'node_modules') continue;
+    const path = join(folder, entry.name);
+    if (entry.name === 'run') {
+      for (const { name } of readFolder(path)) if (/^[0-9a-f]{12}$/.test(name)) seen.add(name);
+    } else if (depth > 1) collectInstances(path, depth - 1, seen);
   }
 }
 
@@ -48,59 +75,25 @@ function processesOf(folder) {
   });
 }
 
-function tracesOf(folder, before) {
-  const living = livingServers();
-  const mounted = mounts();
-  const isForeign = (id) => {
-    if (before.has(id) || living.has(id)) return true;
-    // Where code was mounted from tells whose instance it is.
-    const sources = (mounted.get(id) ?? []).map(({ source }) => source).filter((s) => s !== '/');
-    return sources.length > 0 && !sources.some((source) => source.includes(folder));
-  };
-  return [
-    ...[...mounted].flatMap(([id, list]) =>
-      list.map(({ path }) => ({ id, text: `mount ${path}` })),
-    ),
-    ...[...controlGroups()].map(([id, path]) => ({ id, text: `control group ${path}` })),
-  ]
-    .filter(({ id }) => !isForeign(id))
-    .map(({ text }) => text);
-}
-
-/** Mounts in `/run/hearth/<instance>`, by instance. */
+/** Each instance mounts in `/run/hearth/<instance>`. */
 function mounts() {
-  const found = new Map();
-  for (const line of readText('/proc/self/mountinfo').split('\n')) {
-    const [, , , source, path = ''] = line.split(' ');
-    const id = /^\/run\/hearth\/([0-9a-f]{12})(\/|$)/.exec(path)?.[1];
-    if (id !== undefined) found.set(id, [...(found.get(id) ?? []), { source, path }]);
-  }
-  return found;
+  return readText('/proc/self/mountinfo')
+    .split('\n')
+    .map((line) => line.split(' ')[4] ?? '')
+    .filter((path) => path.startsWith('/run/hearth/'))
+    .map((path) => ({ instance: path.split('/')[3], text: `mount ${path}` }));
 }
 
-/** A `hearth-<instance>` of each instance, which it makes in the groups that it was started in. */
-function controlGroups(folder = '/sys/fs/cgroup', found = new Map()) {
-  for (const entry of readFolder(folder).filter((candidate) => candidate.isDirectory())) {
-    const path = join(folder, entry.name);
-    const id = /^hearth-([0-9a-f]{12})$/.exec(entry.name)?.[1];
-    if (id === undefined) controlGroups(path, found);
-    else found.set(id, path);
-  }
-  return found;
-}
-
-/** Servers hold their database open; beside it lie the records of their instances. */
-function livingServers() {
-  const dataFolders = new Set();
-  for (const pid of processIds()) {
-    for (const { name } of readFolder(`/proc/${pid}/fd`)) {
-      const path = readLink(`/proc/${pid}/fd/${name}`);
-      if (basename(path) === 'hearth.db') dataFolders.add(dirname(path));
-    }
-  }
-  return new Set(
-    [...dataFolders].flatMap((data) => readFolder(join(data, 'run')).map(({ name }) => name)),
-  );
+/** Each instance makes a `hearth-<instance>` in the groups that its server was started in. */
+function controlGroups(folder = '/sys/fs/cgroup') {
+  return readFolder(folder)
+    .filter((entry) => entry.isDirectory())
+    .flatMap(({ name }) => {
+      const path = join(folder, name);
+      const instance = /^hearth-([0-9a-f]{12})$/.exec(name)?.[1];
+      if (instance === undefined) return controlGroups(path);
+      return [{ instance, text: `control group ${path}` }];
+    });
 }
 
 function processIds() {

@@ -1,6 +1,6 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -42,8 +42,8 @@ describe.skipIf(process.platform !== 'linux')('leftovers (needs Linux)', () => {
 
   async function findLeftovers(): Promise<string> {
     const program = `
-      const { findLeftovers, instances } = await import(${JSON.stringify(leftoversModule)});
-      console.log((await findLeftovers(process.env.FOLDER.split('').toReversed().join(''), instances(), 0)).join('\\n'));`;
+      const { findLeftovers } = await import(${JSON.stringify(leftoversModule)});
+      console.log((await findLeftovers(process.env.FOLDER.split('').toReversed().join(''), new Set(), 0)).join('\\n'));`;
     // The folder is passed backwards: the one who looks must not find itself.
     const env = { FOLDER: folder.split('').toReversed().join('') };
     const { stdout } = await run(process.execPath, ['--input-type=module', '-e', program], { env });
@@ -64,6 +64,18 @@ describe.skipIf(process.platform !== 'linux')('leftovers (needs Linux)', () => {
       [null, 'SIGKILL'],
     ]);
     expect(foreign.exitCode ?? foreign.signalCode).toBeNull();
+  });
+
+  test('the instances of servers with their data folder below the folder are noted', async () => {
+    await mkdir(join(folder, 'data', 'run', '0123456789ab'), { recursive: true });
+    await mkdir(join(folder, 'data', 'run', 'something-else'));
+    const program = `
+      const { watchInstances } = await import(${JSON.stringify(leftoversModule)});
+      const instances = watchInstances(process.argv[1]);
+      instances.stop();
+      console.log(...instances.seen);`;
+    const { stdout } = await run(process.execPath, ['--input-type=module', '-e', program, folder]);
+    expect(stdout.trim()).toBe('0123456789ab');
   });
 
   test('without leftovers there is nothing to tell', async () => {

@@ -1,6 +1,6 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -14,7 +14,7 @@ import { deploy, invoke } from '../support/function.ts';
 
 const run = promisify(execFile);
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const INSTALL_TIMEOUT_MS = 180_000;
+const COMMAND_TIMEOUT_MS = 120_000;
 
 /** What `npm pack` makes, installed in an empty folder, with nothing of the user around it. */
 describe('the published package', () => {
@@ -28,27 +28,31 @@ describe('the published package', () => {
     const home = join(folder, 'home');
     const project = join(folder, 'project');
     await Promise.all([mkdir(home), mkdir(project)]);
+    // npm takes the nearest folder above that has one.
+    await writeFile(join(project, 'package.json'), '{"private":true}\n');
     environment = {
+      ...foreignVariables(),
       PATH: [dirname(process.execPath), process.env['PATH']].join(':'),
       HOME: home,
       TMPDIR: folder,
-      // The machine's own: what is in it need not be fetched again.
-      npm_config_cache: await cacheFolder(),
+      // How this machine reaches the registry, and what it has fetched before.
+      npm_config_cache: await npmSetting('cache'),
+      npm_config_userconfig: await npmSetting('userconfig'),
     };
     const { stdout } = await run(
       'npm',
       ['pack', '--json', '--foreground-scripts=false', '--pack-destination', folder],
-      { cwd: root, env: environment },
+      { cwd: root, env: environment, timeout: COMMAND_TIMEOUT_MS },
     );
     tarball = join(folder, basename(packedName(stdout)));
     await run(
       'npm',
       ['install', '--prefer-offline', '--ignore-scripts', '--no-audit', '--no-fund', tarball],
-      { cwd: project, env: environment },
+      { cwd: project, env: environment, timeout: COMMAND_TIMEOUT_MS },
     );
     const manifest: unknown = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'));
     version = Object(manifest).version;
-  }, INSTALL_TIMEOUT_MS);
+  }, 2 * COMMAND_TIMEOUT_MS);
 
   afterAll(async () => {
     await rm(folder, { recursive: true, force: true });
@@ -110,8 +114,14 @@ describe('the published package', () => {
   });
 });
 
-async function cacheFolder(): Promise<string> {
-  const { stdout } = await run('npm', ['config', 'get', 'cache'], { cwd: root });
+/** The variables of this process without those that speak to npm, Hearth or the user's folders. */
+function foreignVariables(): NodeJS.ProcessEnv {
+  const ours = /^(npm_|HEARTH_|XDG_|AWS_|VITEST|NODE_ENV$|NODE_OPTIONS$|INIT_CWD$)/;
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !ours.test(name)));
+}
+
+async function npmSetting(name: 'cache' | 'userconfig'): Promise<string> {
+  const { stdout } = await run('npm', ['config', 'get', name], { cwd: root });
   return stdout.trim();
 }
 
