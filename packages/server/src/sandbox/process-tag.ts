@@ -1,13 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { closeSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
-import {
-  type LinuxSystemCalls,
-  Resource,
-  SystemCallError,
-  UNLIMITED,
-} from '../system-calls/linux-system-calls.ts';
-import { errorCode } from '../system-calls/error-code.ts';
+import { type LinuxSystemCalls, Resource, UNLIMITED } from '../system-calls/linux-system-calls.ts';
 
 /*
  * Linux does not tell which environment a process belongs to once it has made itself a session and
@@ -90,9 +84,10 @@ async function killOne(calls: LinuxSystemCalls, tag: ProcessTag, pid: number): P
   let descriptor: number;
   try {
     descriptor = calls.openProcess(pid);
-  } catch (error) {
-    if (error instanceof SystemCallError && error.code === 'ESRCH') return;
-    throw error;
+  } catch {
+    // It is gone, or the server has no descriptor left; then the next look sees whether it died.
+    if (await isTagged(tag, pid)) signalOnce(pid);
+    return;
   }
   try {
     // The number may have been given to another process before the descriptor was opened.
@@ -104,6 +99,14 @@ async function killOne(calls: LinuxSystemCalls, tag: ProcessTag, pid: number): P
   }
 }
 
+function signalOnce(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It is gone.
+  }
+}
+
 async function isTagged(tag: ProcessTag, pid: number): Promise<boolean> {
   try {
     const limits = await readFile(`/proc/${pid}/limits`, 'latin1');
@@ -112,10 +115,8 @@ async function isTagged(tag: ProcessTag, pid: number): Promise<boolean> {
     // A dead process that its parent has not waited for still shows its limits.
     const state = /.*\) (\S)/s.exec(await readFile(`/proc/${pid}/stat`, 'latin1'))?.[1];
     return state !== 'Z' && state !== 'X';
-  } catch (error) {
-    const code = errorCode(error);
-    if (code === 'ENOENT' || code === 'ESRCH' || code === 'EACCES') return false;
-    throw error;
+  } catch {
+    return false;
   }
 }
 

@@ -62,10 +62,10 @@ export interface LinuxSystemCalls {
   /** SIGKILL through a descriptor of `openProcess`. A process that is gone is no error. */
   killProcess(descriptor: number): void;
   /**
-   * Settles with true once the process is dead, with its PID namespace where it is the first of one,
-   * or with false after `limitMs`.
+   * Settles once the process is dead, with its PID namespace where it is the first of one. Called
+   * once for a descriptor, which stays open until then.
    */
-  processEnded(descriptor: number, limitMs?: number): Promise<boolean>;
+  processEnded(descriptor: number): Promise<void>;
   /** How a process that was waited for has ended; undefined before Linux 6.15, which cannot tell. */
   waitStatus(descriptor: number): WaitStatus | undefined;
 }
@@ -75,9 +75,6 @@ const CLOSE_ON_EXEC = 0o2000000;
 const MFD_CLOEXEC = 1;
 const CLOSE_RANGE_CLOEXEC = 4;
 const SIGKILL = 9;
-const POLLIN = 1;
-/** Bounds how long one wait holds a worker thread, so that waits share them. */
-const POLL_SLICE_MS = 20;
 // The numbers of system calls newer than 5.0 are the same on every architecture.
 const SYS_PIDFD_SEND_SIGNAL = 424;
 const SYS_PIDFD_OPEN = 434;
@@ -104,7 +101,6 @@ async function load(): Promise<LinuxSystemCalls> {
     throw new Error(`Cannot load system calls as the platform must be linux: ${process.platform}`);
   }
   const { default: koffi } = await import('koffi');
-  koffi.config({ ...koffi.config(), max_async_calls: 4_096 });
   const library = koffi.load(null);
   const mount = library.func(
     'int mount(const char *source, const char *target, const char *type, unsigned long flags, const char *data)',
@@ -113,7 +109,6 @@ async function load(): Promise<LinuxSystemCalls> {
   const prlimit = library.func('int prlimit64(int pid, int resource, void *new_limit, void *old)');
   const memfdCreate = library.func('int memfd_create(const char *name, unsigned int flags)');
   const pipe2 = library.func('int pipe2(void *fds, int flags)');
-  const poll = library.func('int poll(void *fds, unsigned long count, int timeout)');
   const ioctl = library.func('int ioctl(int fd, unsigned long request, ...)');
   const syscall = library.func('long syscall(long number, ...)');
 
@@ -178,16 +173,14 @@ async function load(): Promise<LinuxSystemCalls> {
       );
       if (result < 0 && errorCode() !== 'ESRCH') checked(result, 'pidfd_send_signal', descriptor);
     },
-    async processEnded(descriptor, limitMs = Number.POSITIVE_INFINITY) {
-      for (let leftMs = limitMs; leftMs > 0; leftMs -= POLL_SLICE_MS) {
-        const entry = Buffer.alloc(8);
-        entry.writeInt32LE(descriptor, 0);
-        entry.writeInt16LE(POLLIN, 4);
-        await callAsync(poll, entry, 1, Math.min(leftMs, POLL_SLICE_MS));
-        if (entry.readInt16LE(6) !== 0) return true;
-      }
-      return false;
-    },
+    processEnded: (descriptor) =>
+      new Promise((resolve) => {
+        // A descriptor of a process is readable when the process is dead.
+        const watch = koffi.node.poll(descriptor, { readable: true }, () => {
+          watch.close();
+          resolve();
+        });
+      }),
     waitStatus(descriptor) {
       const info = Buffer.alloc(PIDFD_INFO_BYTES);
       info.writeBigUInt64LE(PIDFD_INFO_EXIT, 0);

@@ -1,7 +1,7 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, writeFileSync, writeSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { PeakMemoryFile } from '../peak-memory-file.ts';
+import { KernelFigure } from '../kernel-figure.ts';
 import { type Controller, removeGroup } from './control-group-files.ts';
 import { errorCode } from '../../system-calls/error-code.ts';
 
@@ -33,14 +33,19 @@ const MIN_CPU_QUOTA_MICROSECONDS = 1_000;
 export class ControlGroup implements AsyncDisposable {
   readonly #folders: readonly GroupFolder[];
   readonly #limits: GroupLimits;
-  readonly #peak: PeakMemoryFile | undefined;
+  readonly #peak: KernelFigure | undefined;
+  readonly #kills: KernelFigure | undefined;
+  readonly #cpuLimit: number | undefined;
 
   constructor(folders: readonly GroupFolder[], limits: GroupLimits) {
     this.#folders = folders;
     this.#limits = limits;
     for (const folder of folders) setFixedLimits(folder, limits);
     const memory = this.#of('memory');
-    this.#peak = memory && new PeakMemoryFile(peakFile(memory), parseBytes);
+    this.#peak = memory && new KernelFigure(peakFile(memory), parseBytes);
+    this.#kills = memory && new KernelFigure(killsFile(memory), parseKills);
+    const cpu = this.#of('cpu');
+    this.#cpuLimit = cpu && openSync(cpuLimitFile(cpu), 'r+');
   }
 
   /**
@@ -77,26 +82,21 @@ export class ControlGroup implements AsyncDisposable {
   /** Sets the share of the CPU, or takes the limit away. */
   limitCpu(limited: boolean): void {
     const folder = this.#of('cpu');
-    if (folder === undefined) return;
+    if (folder === undefined || this.#cpuLimit === undefined) return;
     const quota = Math.max(
       MIN_CPU_QUOTA_MICROSECONDS,
       Math.round(CPU_PERIOD_MICROSECONDS * this.#limits.cpuCores),
     );
-    if (folder.version === 1) {
-      writeFileSync(join(folder.path, 'cpu.cfs_quota_us'), limited ? String(quota) : '-1');
-    } else {
-      const value = `${limited ? quota : 'max'} ${CPU_PERIOD_MICROSECONDS}`;
-      writeFileSync(join(folder.path, 'cpu.max'), value);
-    }
+    const value =
+      folder.version === 1
+        ? String(limited ? quota : -1)
+        : `${limited ? quota : 'max'} ${CPU_PERIOD_MICROSECONDS}`;
+    writeSync(this.#cpuLimit, value, 0);
   }
 
   /** How many processes the kernel has ended so far because the memory limit was reached. */
   outOfMemoryKills(): number {
-    const folder = this.#of('memory');
-    if (folder === undefined) return 0;
-    const name = folder.version === 1 ? 'memory.oom_control' : 'memory.events';
-    const content = readFileSync(join(folder.path, name), 'latin1');
-    return Number(/^oom_kill (\d+)$/m.exec(content)?.[1] ?? 0);
+    return this.#kills?.read() ?? 0;
   }
 
   /** The most that was charged at one time since the group was made, in bytes. */
@@ -107,6 +107,8 @@ export class ControlGroup implements AsyncDisposable {
   /** Removes the group; no process may be left in it. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#peak?.[Symbol.dispose]();
+    this.#kills?.[Symbol.dispose]();
+    if (this.#cpuLimit !== undefined) closeSync(this.#cpuLimit);
     for (const { path } of this.#folders) await removeGroup(path);
   }
 
@@ -147,6 +149,19 @@ function peakFile({ path, version }: GroupFolder): string {
   if (version === 1) return join(path, 'memory.max_usage_in_bytes');
   const peak = join(path, 'memory.peak');
   return existsSync(peak) ? peak : join(path, 'memory.current');
+}
+
+function killsFile({ path, version }: GroupFolder): string {
+  return join(path, version === 1 ? 'memory.oom_control' : 'memory.events');
+}
+
+function cpuLimitFile({ path, version }: GroupFolder): string {
+  return join(path, version === 1 ? 'cpu.cfs_quota_us' : 'cpu.max');
+}
+
+function parseKills(text: string): number | undefined {
+  const count = /^oom_kill (\d+)$/m.exec(text)?.[1];
+  return count === undefined ? undefined : Number(count);
 }
 
 function parseBytes(text: string): number | undefined {

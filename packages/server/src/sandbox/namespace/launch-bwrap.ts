@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { Resource } from '../../system-calls/linux-system-calls.ts';
 import { childSocket, GUEST_STDIO, spawnFailure } from '../guest-streams.ts';
 import { type ProcessTag, spawnTagged } from '../process-tag.ts';
+import { SystemClock } from '../../clock/system-clock.ts';
 import type { LinuxSystemCalls } from '../../system-calls/linux-system-calls.ts';
 import { ARGUMENTS_FD, BLOCK_FD, STATUS_FD } from './bwrap-arguments.ts';
 import { BwrapStatus } from './bwrap-status.ts';
@@ -118,19 +119,22 @@ export async function adoptFirstProcess(
 
 /**
  * Settles when the program has taken bubblewrap's place in the sandbox's second process, or when
- * `stopped` says that this is no longer to be expected. Nothing announces it, and nobody waits for
- * it: the program boots meanwhile. `seen` is called with the number of that process before.
- *
- * @param first descriptor of the sandbox's first process, whose number is `firstPid`
+ * this is no longer to be expected: bubblewrap has ended, or `signal` is aborted. Nothing announces
+ * it, and nobody waits for it: the program boots meanwhile. `seen` is called with the number of that
+ * process before.
  */
 export async function programStarted(
-  calls: LinuxSystemCalls,
-  first: number,
   firstPid: number,
   seen: (pid: number) => void,
-  stopped: () => boolean,
+  ended: Promise<unknown>,
+  signal: AbortSignal,
 ): Promise<void> {
-  while (!stopped()) {
+  const clock = new SystemClock();
+  const state = { ended: false };
+  const end = ended.then(() => {
+    state.ended = true;
+  });
+  while (!state.ended && !signal.aborted) {
     try {
       const path = `/proc/${firstPid}/task/${firstPid}/children`;
       const [pid] = (await readFile(path, 'latin1')).trim().split(' ').map(Number);
@@ -139,9 +143,13 @@ export async function programStarted(
         if ((await readFile(`/proc/${pid}/comm`, 'latin1')) !== 'bwrap\n') return;
       }
     } catch {
-      // Gone already; `stopped` will say so.
+      // Gone already; `ended` will say so.
     }
-    await calls.processEnded(first, GUEST_POLL_MS);
+    const delay = new Promise<void>((resolve) => {
+      clock.startTimer(GUEST_POLL_MS, resolve);
+    });
+    // The timer alone would not keep a server alive that has nothing else to do yet.
+    await Promise.race([delay, end]);
   }
 }
 

@@ -9,6 +9,7 @@ import {
   NOT_FOUND_STATUS,
 } from '../guest-exit.ts';
 import { guestStreams, type GuestStreams, holdOutput } from '../guest-streams.ts';
+import { KernelFigure, parseStatusPeak } from '../kernel-figure.ts';
 import { killTagged } from '../process-tag.ts';
 import { type GuestExit, type GuestProcess, SandboxError } from '../sandbox.ts';
 import {
@@ -43,13 +44,7 @@ export async function startNamespaceGuest(
     first = await adoptFirstProcess(plan, launched.pid, pid);
     const guest = new NamespaceGuest(plan, launched, streams, first, killsBefore);
     launched.release();
-    await programStarted(
-      plan.calls,
-      first,
-      pid,
-      (program) => guest.hold(program),
-      () => guest.ended || signal.aborted,
-    );
+    await programStarted(pid, (program) => guest.hold(program), launched.ended, signal);
     if (signal.aborted) {
       await guest.kill();
       throw new SandboxError('it was aborted', { cause: signal.reason });
@@ -84,6 +79,8 @@ class NamespaceGuest implements GuestProcess {
   readonly #killsBefore: number;
   /** Descriptor of the program; undefined where it ended before it was seen. */
   #program: number | undefined;
+  /** Of the program alone, where no control group counts for all. */
+  #programPeak: KernelFigure | undefined;
   #ended = false;
   #gone = false;
 
@@ -112,11 +109,15 @@ class NamespaceGuest implements GuestProcess {
 
   /** Keeps hold of the program, so that its exit can be asked for once it is gone. */
   hold(pid: number): void {
-    if (!this.#ended) this.#program ??= this.#plan.calls.openProcess(pid);
+    if (this.#ended || this.#program !== undefined) return;
+    this.#program = this.#plan.calls.openProcess(pid);
+    if (this.#plan.group?.memoryPeakBytes() === undefined) {
+      this.#programPeak = new KernelFigure(`/proc/${pid}/status`, parseStatusPeak);
+    }
   }
 
   memoryPeakBytes(): number | undefined {
-    return this.#plan.group?.memoryPeakBytes();
+    return this.#plan.group?.memoryPeakBytes() ?? this.#programPeak?.read();
   }
 
   limitCpu(): void {
@@ -125,9 +126,9 @@ class NamespaceGuest implements GuestProcess {
 
   async kill(): Promise<void> {
     if (!this.#gone) {
+      this.#plan.calls.killProcess(this.#first);
       // Thousands of processes with a sliver of CPU would take seconds to die.
       this.#plan.group?.limitCpu(false);
-      this.#plan.calls.killProcess(this.#first);
     }
     await this.exited;
   }
@@ -142,6 +143,7 @@ class NamespaceGuest implements GuestProcess {
     const exit = this.#exit();
     closeSync(this.#first);
     if (this.#program !== undefined) closeSync(this.#program);
+    this.#programPeak?.[Symbol.dispose]();
     return exit;
   }
 

@@ -9,7 +9,7 @@ import {
   NOT_FOUND_STATUS,
 } from '../guest-exit.ts';
 import { GUEST_STDIO, guestStreams, spawnFailure } from '../guest-streams.ts';
-import { parseStatusPeak, PeakMemoryFile } from '../peak-memory-file.ts';
+import { KernelFigure, parseStatusPeak } from '../kernel-figure.ts';
 import { killTagged, type ProcessTag, spawnTagged } from '../process-tag.ts';
 import { type GuestCommand, type GuestExit, type GuestProcess, SandboxError } from '../sandbox.ts';
 import { processGroupEnded } from './process-group.ts';
@@ -47,7 +47,7 @@ class ProcessGuest implements GuestProcess {
   readonly exited: Promise<GuestExit>;
   readonly #group: number;
   readonly #plan: TagPlan | undefined;
-  readonly #peak: PeakMemoryFile;
+  readonly #peak: KernelFigure;
   #mainEnded = false;
 
   constructor(child: ChildProcess, pid: number, plan: TagPlan | undefined) {
@@ -58,7 +58,7 @@ class ProcessGuest implements GuestProcess {
     this.log = streams.log;
     this.#group = pid;
     this.#plan = plan;
-    this.#peak = new PeakMemoryFile(`/proc/${pid}/status`, parseStatusPeak);
+    this.#peak = new KernelFigure(`/proc/${pid}/status`, parseStatusPeak);
     this.exited = this.#end(child);
   }
 

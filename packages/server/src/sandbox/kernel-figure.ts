@@ -1,16 +1,16 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 
 /**
- * A file of the kernel that holds a memory peak. Its descriptor stays open, so that a reading costs
- * one system call.
+ * A figure that the kernel shows in a file. Its descriptor stays open, so that a reading costs one
+ * system call and cannot fail for want of descriptors.
  */
-export class PeakMemoryFile implements Disposable {
+export class KernelFigure implements Disposable {
   readonly #parse: (text: string) => number | undefined;
   readonly #buffer = Buffer.alloc(4_096);
   #descriptor: number | undefined;
-  #lastBytes: number | undefined;
+  #last: number | undefined;
 
-  /** `parse` turns the content into bytes. A file that cannot be opened has no readings. */
+  /** `parse` finds the figure in the content. A file that cannot be opened has no readings. */
   constructor(path: string, parse: (text: string) => number | undefined) {
     this.#parse = parse;
     try {
@@ -20,16 +20,16 @@ export class PeakMemoryFile implements Disposable {
     }
   }
 
-  /** The peak now, or the last one that could be read. */
+  /** The figure now, or the last one that could be read. */
   read(): number | undefined {
-    if (this.#descriptor === undefined) return this.#lastBytes;
+    if (this.#descriptor === undefined) return this.#last;
     try {
       const length = readSync(this.#descriptor, this.#buffer, 0, this.#buffer.length, 0);
-      this.#lastBytes = this.#parse(this.#buffer.toString('latin1', 0, length)) ?? this.#lastBytes;
+      this.#last = this.#parse(this.#buffer.toString('latin1', 0, length)) ?? this.#last;
     } catch {
       // The process is gone, and with it the content.
     }
-    return this.#lastBytes;
+    return this.#last;
   }
 
   /** Takes a last reading and closes the descriptor. */
@@ -40,7 +40,7 @@ export class PeakMemoryFile implements Disposable {
   }
 }
 
-/** The peak in `/proc/<pid>/status`: kilobytes, although it says kB. */
+/** The peak in `/proc/<pid>/status`, in bytes: its kilobytes have 1,024, although it says kB. */
 export function parseStatusPeak(status: string): number | undefined {
   const kilobytes = /^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1];
   return kilobytes === undefined ? undefined : Number(kilobytes) * 1_024;
