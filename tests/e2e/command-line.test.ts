@@ -4,10 +4,11 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startTestServer, type TestServer } from '../support/server.ts';
 
-const CLI = new URL('../../packages/server/src/cli/main.ts', import.meta.url).pathname;
+const CLI = fileURLToPath(new URL('../../packages/server/src/cli/main.ts', import.meta.url));
 
 describe('the command line against a server', () => {
   let server: TestServer;

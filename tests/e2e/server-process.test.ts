@@ -7,12 +7,13 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { deploy, invoke } from '../support/function.ts';
 
 const run = promisify(execFile);
-const CLI = new URL('../../packages/server/src/cli/main.ts', import.meta.url).pathname;
+const CLI = fileURLToPath(new URL('../../packages/server/src/cli/main.ts', import.meta.url));
 
 /** The function tells its process id on the host only where it shares the host's processes. */
 const MARK = 'hearth-test-survivor';

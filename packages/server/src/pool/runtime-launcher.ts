@@ -23,10 +23,14 @@ export type BootstrapDirectories = Readonly<Record<ManagedRuntime['family'], str
 /** Finds code, interpreter and bootstrap of a version, and how to start them. */
 export class RuntimeLauncher {
   readonly #catalog: RuntimeCatalog;
-  readonly #codeStore: CodeStore;
+  readonly #codeStore: Pick<CodeStore, 'directory'>;
   readonly #bootstraps: BootstrapDirectories;
 
-  constructor(catalog: RuntimeCatalog, codeStore: CodeStore, bootstraps: BootstrapDirectories) {
+  constructor(
+    catalog: RuntimeCatalog,
+    codeStore: Pick<CodeStore, 'directory'>,
+    bootstraps: BootstrapDirectories,
+  ) {
     this.#catalog = catalog;
     this.#codeStore = codeStore;
     this.#bootstraps = bootstraps;

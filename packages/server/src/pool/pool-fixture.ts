@@ -1,0 +1,179 @@
+import { ManualClock } from '../clock/manual-clock.ts';
+import type { FunctionVersion } from '../domain/function.ts';
+import type { Invocation, Outcome } from '../domain/invocation.ts';
+import type { LogEvent, LogStore } from '../logs/log-store.ts';
+import { encodeFrame, FRAME, FrameDecoder, type Frame } from '../runtime-api/framed/frame-codec.ts';
+import { createFakeDriver, type FakeGuest } from '../sandbox/fake/fake-driver.ts';
+import { EnvironmentPool } from './environment-pool.ts';
+import { RuntimeLauncher } from './runtime-launcher.ts';
+import { StartGate } from './start-gate.ts';
+
+/** Plays a runtime process: what it does with INIT and with each event. */
+export interface PlayedRuntime {
+  onInit?(guest: FakeGuest, send: Send): void;
+  onInvoke?(guest: FakeGuest, send: Send, requestId: string): void;
+}
+
+export type Send = (type: number, header: object, payload?: Uint8Array) => void;
+
+export interface PoolUnderTest extends AsyncDisposable {
+  readonly clock: ManualClock;
+  readonly pool: EnvironmentPool;
+  /** Every process that was started, in order. */
+  readonly guests: FakeGuest[];
+  /** Sandboxes that were made and those that are gone. */
+  readonly made: string[];
+  readonly disposed: string[];
+  /** Messages of the log in order. */
+  readonly log: string[];
+  readonly faults: string[];
+  /** Settles when the log holds a line that begins so. */
+  logged(start: string): Promise<void>;
+  invoke(version?: FunctionVersion, over?: Partial<Invocation>): Promise<Outcome>;
+}
+
+export const KEEP_ALIVE_MS = 60_000;
+
+/** A pool over played processes and a clock that stands still. */
+export function startPool(runtime: (start: number) => PlayedRuntime): PoolUnderTest {
+  const clock = new ManualClock();
+  const guests: FakeGuest[] = [];
+  const made: string[] = [];
+  const disposed: string[] = [];
+  const log: string[] = [];
+  const faults: string[] = [];
+  const waiting = new Set<() => void>();
+  const driver = createFakeDriver({
+    onCreate: (spec) => void made.push(spec.environmentId),
+    onStart: (guest) => {
+      guests.push(guest);
+      play(guest, runtime(guests.length));
+    },
+    onDispose: (spec) => void disposed.push(spec.environmentId),
+  });
+  const pool = new EnvironmentPool(
+    {
+      driver,
+      clock,
+      launcher: launcher(),
+      logStore: logStore((event) => {
+        log.push(event.message);
+        for (const check of waiting) check();
+      }),
+      startGate: new StartGate(2),
+      endpoint: () => 'http://127.0.0.1:4566',
+      hostPath: undefined,
+      reportFault: (what, cause) => void faults.push(`${what}: ${String(cause)}`),
+    },
+    KEEP_ALIVE_MS,
+  );
+  let requests = 0;
+  return {
+    clock,
+    pool,
+    guests,
+    made,
+    disposed,
+    log,
+    faults,
+    logged: (start) =>
+      new Promise((resolve) => {
+        const check = (): void => {
+          if (!log.some((message) => message.startsWith(start))) return;
+          waiting.delete(check);
+          resolve();
+        };
+        waiting.add(check);
+        check();
+      }),
+    invoke: (version = testVersion(), over = {}) =>
+      pool.take(version).invoke({
+        requestId: `request-${++requests}`,
+        payload: Buffer.from('{}'),
+        invokedFunctionArn: 'arn',
+        ...over,
+      }),
+    [Symbol.asyncDispose]: async () => {
+      await pool[Symbol.asyncDispose]();
+      await driver[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** A runtime that initialises at once and answers each event with `"ok"`. */
+export const WELL_BEHAVED: PlayedRuntime = {};
+
+export function testVersion(over: Partial<FunctionVersion> = {}): FunctionVersion {
+  return {
+    accountId: '000000000000',
+    region: 'us-east-1',
+    functionName: 'fn',
+    version: '$LATEST',
+    generation: 'first',
+    revisionId: 'revision',
+    code: { kind: 'archive', sha256: 'hash', sizeBytes: 1 },
+    runtime: 'nodejs24.x',
+    handler: 'index.handler',
+    role: 'role',
+    description: '',
+    timeoutSeconds: 3,
+    memoryMb: 128,
+    ephemeralStorageMb: 512,
+    architecture: 'x86_64',
+    environment: {},
+    logGroupName: '/aws/lambda/fn',
+    tracingMode: 'PassThrough',
+    state: 'Active',
+    lastUpdateStatus: 'Successful',
+    lastModifiedMs: 0,
+    tags: {},
+    ...over,
+  };
+}
+
+function play(guest: FakeGuest, runtime: PlayedRuntime): void {
+  const send: Send = (type, header, payload) =>
+    void guest.channel.write(encodeFrame(type, header, payload));
+  const decoder = new FrameDecoder((frame: Frame) => {
+    if (frame.type === FRAME.init) {
+      if (runtime.onInit === undefined) send(FRAME.ready, {});
+      else runtime.onInit(guest, send);
+      return;
+    }
+    const requestId = String(frame.header['requestId']);
+    if (runtime.onInvoke === undefined) send(FRAME.response, { requestId }, Buffer.from('"ok"'));
+    else runtime.onInvoke(guest, send, requestId);
+  });
+  guest.channel.on('data', (chunk: Buffer) => decoder.write(chunk));
+  guest.channel.on('error', () => {});
+  send(FRAME.booted, { languageVersion: '24.0.0' });
+}
+
+function launcher(): RuntimeLauncher {
+  const interpreter = {
+    family: 'nodejs' as const,
+    version: '24.1.0',
+    prefix: '/usr',
+    program: 'bin/node',
+    origin: 'PATH',
+  };
+  return new RuntimeLauncher(
+    {
+      resolve: () => Promise.resolve({ interpreter, exact: true }),
+      list: () => Promise.resolve([interpreter]),
+    },
+    { directory: () => '/code' },
+    { nodejs: '/bootstrap', python: '/bootstrap' },
+  );
+}
+
+function logStore(onEvent: (event: LogEvent) => void): LogStore {
+  return {
+    append: (_group, _stream, event) => onEvent(event),
+    read: () => Promise.resolve([]),
+    follow: () => () => {},
+    deleteGroup: () => Promise.resolve(),
+    flush: () => Promise.resolve(),
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
+}
