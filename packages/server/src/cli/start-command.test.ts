@@ -188,7 +188,7 @@ describe('hearth start', () => {
     expect(stderr).toBe(
       `Cannot start as port ${port} of 127.0.0.1 is taken: choose another with --port\n`,
     );
-    expect([exitCode, stdout]).toEqual([1, '']);
+    expect([exitCode, stdout]).toEqual([2, '']);
   });
 
   test('a failure is one line, never a stack', async () => {

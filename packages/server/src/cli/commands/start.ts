@@ -1,10 +1,10 @@
+import { ConfigError } from '../../config/config-error.ts';
 import type { ServerConfig } from '../../config/server-config.ts';
 import { unknownVariables } from '../../config/load-config.ts';
 import { SETTING_NAMES } from '../../config/settings.ts';
 import { ApiClient } from '../api-client.ts';
 import { JSON_OPTION } from '../api-options.ts';
 import type { Command } from '../command.ts';
-import { CommandError } from '../command.ts';
 import { configOptions, readConfig } from '../config-options.ts';
 import { asObject, listField, textField } from '../json-fields.ts';
 import type { Output } from '../output.ts';
@@ -42,6 +42,9 @@ export const startCommand: Command = {
   },
 };
 
+/** Errors of the server's parts whose message is made for the person who starts it. */
+const TELLS_WHAT_TO_DO: ReadonlySet<string> = new Set(['StoreError', 'SandboxError']);
+
 async function start(config: ServerConfig): Promise<RunningServer> {
   const { startServer } = await import('../../main.ts');
   try {
@@ -56,8 +59,12 @@ async function start(config: ServerConfig): Promise<RunningServer> {
       ENOTFOUND: `${config.host} is no address of this machine`,
     };
     const reason = isListenError(error) ? reasons[String(code)] : undefined;
-    if (reason === undefined) throw error;
-    throw new CommandError(`Cannot start as ${reason}`, { cause: error });
+    // What was asked for cannot be had on this machine: as wrong a call as a bad option.
+    if (reason !== undefined) throw new ConfigError(`Cannot start as ${reason}`, { cause: error });
+    if (error instanceof Error && TELLS_WHAT_TO_DO.has(error.name)) {
+      throw new ConfigError(error.message, { cause: error });
+    }
+    throw error;
   }
 }
 
