@@ -35,15 +35,20 @@ async function startServer(
   choice: string,
   bench: ContractBench,
   seconds: string,
-): Promise<{ server: ChildProcess; instanceId: string }> {
+): Promise<{ server: ChildProcess; instanceId: string } & AsyncDisposable> {
   const { task, language } = bench.directories;
   const parameters = [FIXTURE, choice, bench.dataDir, task, language, seconds];
   const server = spawn(process.execPath, parameters, { stdio: ['ignore', 'pipe', 'inherit'] });
   const [instanceId]: string[] = await once(createInterface(server.stdout), 'line');
-  return { server, instanceId: instanceId ?? '' };
+  return {
+    server,
+    instanceId: instanceId ?? '',
+    [Symbol.asyncDispose]: () => killServer(server),
+  };
 }
 
 async function killServer(server: ChildProcess): Promise<void> {
+  if (server.signalCode !== null || server.exitCode !== null) return;
   const exited = once(server, 'exit');
   server.kill('SIGKILL');
   await exited;
@@ -59,8 +64,9 @@ describe.each(['process', 'namespace'] as const)('sweep after kill -9 of a %s se
       async (dataDir) => (await chooseSandboxDriver(choice, dataDir)).driver,
     );
     const seconds = uniqueSeconds();
-    const { server, instanceId } = await startServer(choice, bench, seconds);
-    expect(processesWith(seconds).length).toBeGreaterThanOrEqual(2);
+    await using victim = await startServer(choice, bench, seconds);
+    const { server, instanceId } = victim;
+    expect(processesWith(seconds).length).toBeGreaterThanOrEqual(3);
     await killServer(server);
     expect(readdirSync(join(bench.dataDir, 'run'))).toContain(instanceId);
     await bench.driver.sweep();
@@ -75,7 +81,8 @@ describe.each(['process', 'namespace'] as const)('sweep after kill -9 of a %s se
       async (dataDir) => (await chooseSandboxDriver(choice, dataDir)).driver,
     );
     const [seconds, ownSeconds] = [uniqueSeconds(), uniqueSeconds()];
-    const { server, instanceId } = await startServer(choice, bench, seconds);
+    await using victim = await startServer(choice, bench, seconds);
+    const { server, instanceId } = victim;
     await using sandbox = await bench.create();
     const guest = await startShell(sandbox, 'echo up; exec sleep "$1"', ownSeconds);
     await lineOf(guest, 'up');

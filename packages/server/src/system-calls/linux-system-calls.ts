@@ -75,6 +75,7 @@ const CLOSE_ON_EXEC = 0o2000000;
 const MFD_CLOEXEC = 1;
 const CLOSE_RANGE_CLOEXEC = 4;
 const SIGKILL = 9;
+const POLLIN = 1;
 // The numbers of system calls newer than 5.0 are the same on every architecture.
 const SYS_PIDFD_SEND_SIGNAL = 424;
 const SYS_PIDFD_OPEN = 434;
@@ -109,6 +110,7 @@ async function load(): Promise<LinuxSystemCalls> {
   const prlimit = library.func('int prlimit64(int pid, int resource, void *new_limit, void *old)');
   const memfdCreate = library.func('int memfd_create(const char *name, unsigned int flags)');
   const pipe2 = library.func('int pipe2(void *fds, int flags)');
+  const poll = library.func('int poll(void *fds, unsigned long count, int timeout)');
   const ioctl = library.func('int ioctl(int fd, unsigned long request, ...)');
   const syscall = library.func('long syscall(long number, ...)');
 
@@ -116,6 +118,14 @@ async function load(): Promise<LinuxSystemCalls> {
   const checked = (result: number, call: string, subject: string | number): number => {
     if (result < 0) throw new SystemCallError(call, String(subject), errorCode());
     return result;
+  };
+  // A descriptor of a process is readable when the process is dead.
+  const isReadable = (descriptor: number): boolean => {
+    const entry = Buffer.alloc(8);
+    entry.writeInt32LE(descriptor, 0);
+    entry.writeInt16LE(POLLIN, 4);
+    poll(entry, 1, 0);
+    return entry.readInt16LE(6) !== 0;
   };
   const limits = (pid: number, resource: number, next: Buffer | null): ResourceLimit => {
     const old = Buffer.alloc(16);
@@ -175,8 +185,13 @@ async function load(): Promise<LinuxSystemCalls> {
     },
     processEnded: (descriptor) =>
       new Promise((resolve) => {
-        // A descriptor of a process is readable when the process is dead.
+        if (isReadable(descriptor)) {
+          resolve();
+          return;
+        }
         const watch = koffi.node.poll(descriptor, { readable: true }, () => {
+          // The event loop may still deliver an event of the number's previous owner.
+          if (!isReadable(descriptor)) return;
           watch.close();
           resolve();
         });
@@ -211,7 +226,8 @@ function callAsync(
   });
 }
 
-function nameOfErrno(errno: number): string {
+/** `EPERM`, or the number where it has no name. */
+export function nameOfErrno(errno: number): string {
   const entry = Object.entries(constants.errno).find(([, value]) => value === errno);
   return entry?.[0] ?? `errno ${errno}`;
 }
