@@ -63,20 +63,32 @@ export function spawnTagged<Child>(
   }
 }
 
-/** Kills every process that bears the tag and settles once none is left. */
+/**
+ * Kills every process that bears the tag and settles once none is left. A process that forks and
+ * ends while the others are looked at may leave one that nobody looks at: only when a second look
+ * finds nothing either, none is left.
+ */
 export async function killTagged(calls: LinuxSystemCalls, tag: ProcessTag): Promise<void> {
-  for (;;) {
-    const found = await findTagged(tag);
-    if (found.length === 0) return;
+  const others = new Set<number>();
+  for (let looksInVain = 0; looksInVain < 2; looksInVain += 1) {
+    const found = await findTagged(tag, others);
+    if (found.length > 0) looksInVain = -1;
     await Promise.all(found.map((pid) => killOne(calls, tag, pid)));
   }
 }
 
-/** Numbers of the living processes that bear the tag. */
-export async function findTagged(tag: ProcessTag): Promise<number[]> {
+/**
+ * Numbers of the living processes that bear the tag. Those that do not are added to `others`, and
+ * are not looked at when they are in it already: no process comes by a tag later on.
+ */
+async function findTagged(tag: ProcessTag, others: Set<number>): Promise<number[]> {
   const names = await readdir('/proc');
-  const pids = names.filter((name) => /^\d+$/.test(name)).map(Number);
+  const pids = names
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((pid) => !others.has(pid));
   const hits = await Promise.all(pids.map((pid) => isTagged(tag, pid)));
+  for (const [index, pid] of pids.entries()) if (hits[index] !== true) others.add(pid);
   return pids.filter((_, index) => hits[index]);
 }
 
