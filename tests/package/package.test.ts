@@ -38,6 +38,7 @@ describe('the published package', () => {
       // How this machine reaches the registry, and what it has fetched before.
       npm_config_cache: await npmSetting('cache'),
       npm_config_userconfig: await npmSetting('userconfig'),
+      npm_config_globalconfig: await npmSetting('globalconfig'),
     };
     const { stdout } = await run(
       'npm',
@@ -120,7 +121,7 @@ function foreignVariables(): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !ours.test(name)));
 }
 
-async function npmSetting(name: 'cache' | 'userconfig'): Promise<string> {
+async function npmSetting(name: 'cache' | 'userconfig' | 'globalconfig'): Promise<string> {
   const { stdout } = await run('npm', ['config', 'get', name], { cwd: root });
   return stdout.trim();
 }
