@@ -6,8 +6,8 @@ import { ControlGroup, type GroupFolder } from './control-group.ts';
 
 const LIMITS = { memoryBytes: 134_217_728, cpuCores: 0.5, processes: 1_024 };
 
-describe('a control group of version 2', () => {
-  // A plain folder stands in for the kernel's: what is written, and where, is what counts here.
+describe('a control group', () => {
+  // A plain folder of version 2 stands in for the kernel's: what is written, and where, is what counts here.
   let root: string;
   let folder: GroupFolder;
   beforeEach(() => {
@@ -49,14 +49,22 @@ describe('a control group of version 2', () => {
     await group.adopt(4_711);
     expect(content('cgroup.procs')).toBe('4711');
     group.limitCpu(true);
-    expect(content('cpu.max')).toMatch(/^50000 100000/);
+    expect(content('cpu.max')).toMatch(/^10000 20000/);
     group.limitCpu(false);
-    expect(content('cpu.max')).toMatch(/^max 100000/);
+    expect(content('cpu.max')).toMatch(/^max 20000/);
   });
 
   test('a sliver of the CPU is still what the kernel accepts', () => {
     const group = new ControlGroup([folder], { ...LIMITS, cpuCores: 0.001 });
     group.limitCpu(true);
-    expect(content('cpu.max')).toBe('1000 100000');
+    expect(content('cpu.max')).toBe('1000 20000');
+  });
+
+  test('of version 1 has the period in a file of its own', () => {
+    writeFileSync(join(folder.path, 'cpu.cfs_quota_us'), '-1');
+    const group = new ControlGroup([{ ...folder, version: 1, controllers: ['cpu'] }], LIMITS);
+    expect(content('cpu.cfs_period_us')).toBe('20000');
+    group.limitCpu(true);
+    expect(content('cpu.cfs_quota_us')).toBe('10000');
   });
 });
