@@ -7,6 +7,7 @@ import { ServiceError } from '../domain/service-error.ts';
 import { EnvironmentLog } from '../logs/environment-log.ts';
 import type { LogStore } from '../logs/log-store.ts';
 import type { FailureStatus } from '../logs/platform-lines.ts';
+import { CodeFolderError } from '../sandbox/sandbox.ts';
 import {
   transition,
   type EndReason,
@@ -270,6 +271,9 @@ export class Environment implements PooledEnvironment {
     }
     void this.end('fault');
     if (cause instanceof ServiceError) return cause;
+    if (cause instanceof CodeFolderError) {
+      return new ServiceError('InvalidParameterValueException', cause.message, { cause });
+    }
     return new ServiceError('ServiceException', 'The environment could not be started.', { cause });
   }
 

@@ -51,7 +51,7 @@ export class RuntimeLauncher {
     const numbered = `${runtime.family}:${interpreter.version.replace(/\.([^.]*)$/, '.v$1')}`;
     return {
       directories: {
-        task: await this.#taskDirectory(version),
+        ...(await this.#task(version)),
         runtime: this.#bootstraps[runtime.family],
         language: interpreter.prefix,
       },
@@ -69,10 +69,21 @@ export class RuntimeLauncher {
     };
   }
 
-  async #taskDirectory(version: FunctionVersion): Promise<string> {
-    return version.code.kind === 'archive'
-      ? this.#codeStore.directory(version.code.sha256)
-      : await realpath(version.code.directory);
+  async #task({
+    code,
+    functionName,
+  }: FunctionVersion): Promise<Pick<SandboxDirectories, 'task' | 'taskInPlace'>> {
+    if (code.kind === 'archive') return { task: this.#codeStore.directory(code.sha256) };
+    // The path was without links when it was deployed: one that is there now may lead anywhere.
+    const found = await realpath(code.directory).catch(() => undefined);
+    if (found !== code.directory) {
+      throw new ServiceError(
+        'InvalidParameterValueException',
+        `Cannot run ${functionName} in place as its folder must be there, and not by a symbolic ` +
+          `link: ${code.directory}`,
+      );
+    }
+    return { task: code.directory, taskInPlace: true };
   }
 }
 

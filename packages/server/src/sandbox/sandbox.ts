@@ -29,6 +29,11 @@ export interface SandboxEnforcement {
 export interface SandboxDirectories {
   /** The function's code. */
   readonly task: string;
+  /**
+   * True where the code is somebody's own folder that runs in place, not one that the server made:
+   * the function may then read in it what the folder's owner may.
+   */
+  readonly taskInPlace?: boolean;
   /** The bootstrap. */
   readonly runtime: string;
   /** Prefix of the interpreter: `<language>/bin/node`. */
@@ -126,3 +131,9 @@ export interface SandboxDriver extends AsyncDisposable {
 export class SandboxError extends Error {
   override readonly name = 'SandboxError';
 }
+
+/**
+ * The folder that a function's code should run in cannot be shown to it. Who deployed the function
+ * chose that folder, so the message may be told to callers.
+ */
+export class CodeFolderError extends SandboxError {}

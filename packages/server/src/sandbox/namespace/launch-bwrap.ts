@@ -10,6 +10,7 @@ import { ARGUMENTS_FD, BLOCK_FD, STATUS_FD } from './bwrap-arguments.ts';
 import { BwrapStatus } from './bwrap-status.ts';
 import type { SandboxPrograms } from './sandbox-programs.ts';
 import type { ControlGroup } from './control-group.ts';
+import type { HostUser } from './uid-range.ts';
 import { errorCode } from '../../system-calls/error-code.ts';
 
 /** What a sandbox's processes are started with. */
@@ -18,8 +19,8 @@ export interface LaunchPlan {
   readonly programs: SandboxPrograms;
   /** Marks the processes; undefined where the system does not let them be marked. */
   readonly tag: ProcessTag | undefined;
-  /** User and group on the host; undefined where the server may not choose. */
-  readonly uid: number | undefined;
+  /** On the host; undefined where the server may not choose. */
+  readonly user: HostUser | undefined;
   readonly group: ControlGroup | undefined;
 }
 
@@ -47,7 +48,7 @@ export async function launchBwrap(
   bwrapArguments: string,
   argv: readonly string[],
 ): Promise<LaunchedBwrap> {
-  const { calls, group, tag, uid } = plan;
+  const { calls, group, tag, user } = plan;
   const argumentsFile = calls.createMemoryFile('hearth-arguments');
   const block = calls.createPipe();
   const [program, ...parameters] = commandLine(plan.programs, argv);
@@ -56,7 +57,7 @@ export async function launchBwrap(
       cwd: '/',
       // Visible inside as the environment of process 1.
       env: {},
-      ...(uid !== undefined && { uid, gid: uid }),
+      ...user,
       stdio: stdioOf(argumentsFile, block.read),
     });
   const startTagged = (): ChildProcess =>

@@ -1,4 +1,4 @@
-import { mkdirSync, rmdirSync } from 'node:fs';
+import { chmodSync, mkdirSync, rmdirSync } from 'node:fs';
 import { rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
@@ -14,16 +14,26 @@ export const MOUNT_ROOT = '/run/hearth';
 /** Of the folder that holds the mounts: empty folders and the files of /etc. */
 const FOLDER_BYTES = 16 * 1_048_576;
 
+/** Makes the folder that all instances on the machine share; one that is there is no error. */
+export function createMountRoot(): void {
+  mkdirSync(MOUNT_ROOT, { recursive: true });
+  chmodSync(MOUNT_ROOT, 0o711);
+}
+
 /**
  * The folder of a server instance in which it makes its mounts. It is a mount itself, so that taking
- * it away takes all of them away, whatever state they are in.
+ * it away takes all of them away, whatever state they are in. Only root and `gid`, the group of the
+ * environments, may enter: other users of the host must not find private folders or a /tmp there.
  */
-export function createMountFolder(calls: LinuxSystemCalls, instanceId: string): string {
+export function createMountFolder(
+  calls: LinuxSystemCalls,
+  instanceId: string,
+  gid: number,
+): string {
   const folder = join(MOUNT_ROOT, instanceId);
-  mkdirSync(MOUNT_ROOT, { recursive: true, mode: 0o711 });
   mkdirSync(folder, { mode: 0o711 });
   const flags = MountFlag.noSetuid | MountFlag.noDevices;
-  calls.mount('hearth', folder, 'tmpfs', flags, `mode=0711,size=${FOLDER_BYTES}`);
+  calls.mount('hearth', folder, 'tmpfs', flags, `mode=0710,gid=${gid},size=${FOLDER_BYTES}`);
   // What is mounted below must not turn up in the mount namespaces of other programs.
   calls.mount('', folder, '', MountFlag.private, '');
   return folder;
@@ -43,11 +53,19 @@ export async function removeMountFolder(
   }
 }
 
+/** A new folder with exactly this mode, whatever the server's umask is. */
+export function makeFolder(path: string, mode: number): void {
+  mkdirSync(path);
+  chmodSync(path, mode);
+}
+
 /** A folder of the host, mounted read-only on `target`, which is made for it. */
 export function mountReadOnly(calls: LinuxSystemCalls, source: string, target: string): void {
   mkdirSync(target, { mode: 0o755 });
   try {
     calls.mount(source, target, '', MountFlag.bind, '');
+    // What is mounted at the source later must not come here, nor go there when this is taken away.
+    calls.mount('', target, '', MountFlag.private, '');
     const flags =
       MountFlag.remount |
       MountFlag.bind |

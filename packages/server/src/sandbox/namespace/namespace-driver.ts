@@ -62,7 +62,7 @@ class NamespaceDriver implements DriverCore {
       calls: this.#host.calls,
       programs: this.#programs,
       tag: this.#host.instance.tagPlan()?.tag,
-      uid: place.uid,
+      user: place.user,
       group: place.group,
     };
     return new NamespaceSandbox(plan, this.#host.image, place);

@@ -1,25 +1,30 @@
-import { mkdirSync } from 'node:fs';
-import { chmod, mkdir } from 'node:fs/promises';
+import { chmod, mkdir, realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import { removeTree } from '../../files/remove-tree.ts';
 import {
   type LinuxSystemCalls,
   loadLinuxSystemCalls,
 } from '../../system-calls/linux-system-calls.ts';
-import type { SandboxSpec } from '../sandbox.ts';
+import { loadMountTreeCalls } from '../../system-calls/mount-tree-calls.ts';
+import type { SandboxDirectories, SandboxSpec } from '../sandbox.ts';
 import { ServerInstance } from '../server-instance.ts';
 import type { GuestFolders } from './bwrap-arguments.ts';
+import { checkCodeFolder } from './code-folder.ts';
 import type { ControlGroup } from './control-group.ts';
 import { ControlGroups, instanceGroups, planControlGroups } from './control-groups.ts';
+import { MappedFolders } from './mapped-folders.ts';
 import {
   createMountFolder,
+  createMountRoot,
+  makeFolder,
+  MOUNT_ROOT,
   mountTemporary,
   removeMount,
   removeMountFolder,
 } from './mount-folder.ts';
-import { StagedDirectories } from './staged-directories.ts';
+import { type StagedDirectory, StagedDirectories } from './staged-directories.ts';
 import { SystemImage } from './system-image.ts';
-import { UidRange } from './uid-range.ts';
+import { type HostUser, UidRange } from './uid-range.ts';
 
 /** One vCPU of AWS for each 1,769 MB. */
 const MEMORY_MB_PER_CORE = 1_769;
@@ -29,7 +34,7 @@ const PROCESSES = 1_024;
 /** What only root has on the host for its sandboxes. */
 interface Privileges {
   readonly mountFolder: string;
-  readonly uids: UidRange;
+  readonly users: UidRange;
   readonly staged: StagedDirectories;
   readonly groups: ControlGroups;
 }
@@ -37,7 +42,8 @@ interface Privileges {
 /** What one sandbox has on the host, and how it is taken away. */
 export interface SandboxPlace extends AsyncDisposable {
   readonly folders: GuestFolders;
-  readonly uid: number | undefined;
+  /** On the host; undefined where it is the server's own. */
+  readonly user: HostUser | undefined;
   readonly group: ControlGroup | undefined;
 }
 
@@ -47,6 +53,7 @@ export class NamespaceHost implements AsyncDisposable {
   readonly instance: ServerInstance;
   readonly image: SystemImage;
   readonly #privileges: Privileges | undefined;
+  readonly #dataDir: string;
   readonly #owned: AsyncDisposableStack;
 
   private constructor(
@@ -54,12 +61,14 @@ export class NamespaceHost implements AsyncDisposable {
     instance: ServerInstance,
     image: SystemImage,
     privileges: Privileges | undefined,
+    dataDir: string,
     owned: AsyncDisposableStack,
   ) {
     this.calls = calls;
     this.instance = instance;
     this.image = image;
     this.#privileges = privileges;
+    this.#dataDir = dataDir;
     this.#owned = owned;
   }
 
@@ -76,18 +85,34 @@ export class NamespaceHost implements AsyncDisposable {
     owned.use(instance);
     let privileges: Privileges | undefined;
     if (plan !== undefined) {
+      createMountRoot();
+      const users = owned.use(UidRange.claim(instance.id));
       owned.defer(() => removeMountFolder(calls, instance.id));
-      const mountFolder = createMountFolder(calls, instance.id);
-      for (const name of ['directories', 'tmp']) mkdirSync(join(mountFolder, name), 0o711);
+      const mountFolder = createMountFolder(calls, instance.id, users.gid);
+      for (const name of ['directories', 'mapped', 'tmp']) {
+        makeFolder(join(mountFolder, name), 0o711);
+      }
+      const mapped = new MappedFolders(
+        calls,
+        await loadMountTreeCalls(),
+        join(mountFolder, 'mapped'),
+      );
       privileges = {
         mountFolder,
-        uids: owned.use(UidRange.claim(instance.id)),
-        staged: new StagedDirectories(calls, join(mountFolder, 'directories')),
+        users,
+        staged: new StagedDirectories(calls, join(mountFolder, 'directories'), mapped),
         groups: owned.use(ControlGroups.open(plan, instance.id)),
       };
     }
     const image = new SystemImage(privileges?.mountFolder ?? instance.folder);
-    return new NamespaceHost(calls, instance, image, privileges, owned.move());
+    return new NamespaceHost(
+      calls,
+      instance,
+      image,
+      privileges,
+      await realpath(dataDir),
+      owned.move(),
+    );
   }
 
   /** True where the server is root: users, mounts and control groups of its own. */
@@ -105,21 +130,9 @@ export class NamespaceHost implements AsyncDisposable {
   async createPlace(spec: SandboxSpec): Promise<SandboxPlace> {
     await using owned = new AsyncDisposableStack();
     const privileges = this.#privileges;
-    const show = async (path: string): Promise<string> => {
-      if (privileges === undefined) return path;
-      const staged = await privileges.staged.acquire(path);
-      owned.defer(() => staged.release());
-      return staged.path;
-    };
-    const { directories } = spec;
-    const [task, runtime, language, opt] = await Promise.all([
-      show(directories.task),
-      show(directories.runtime),
-      show(directories.language),
-      directories.opt === undefined ? undefined : show(directories.opt),
-    ]);
-    const uid = privileges?.uids.acquire();
-    if (uid !== undefined) owned.defer(() => privileges?.uids.release(uid));
+    const user = privileges?.users.acquire();
+    if (user !== undefined) owned.defer(() => privileges?.users.release(user));
+    const folders = await this.#show(spec.directories, user, owned);
     const tmp = await this.#createTmp(spec, owned);
     const group = privileges?.groups.create(spec.environmentId, {
       // Pages of the tmpfs on /tmp are charged to who wrote them, so the limit has room for them.
@@ -130,11 +143,37 @@ export class NamespaceHost implements AsyncDisposable {
     if (group !== undefined) owned.use(group);
     const kept = owned.move();
     return {
-      folders: { task, runtime, language, opt, tmp },
-      uid,
+      folders: { ...folders, tmp },
+      user,
       group,
       [Symbol.asyncDispose]: () => kept.disposeAsync(),
     };
+  }
+
+  /** Puts the folders where the user can read them. */
+  async #show(
+    { task, taskInPlace = false, runtime, language, opt }: SandboxDirectories,
+    user: HostUser | undefined,
+    owned: AsyncDisposableStack,
+  ): Promise<Omit<GuestFolders, 'tmp'>> {
+    if (taskInPlace) checkCodeFolder(task, [this.#dataDir, MOUNT_ROOT]);
+    const staged = this.#privileges?.staged;
+    if (staged === undefined || user === undefined) return { task, runtime, language, opt };
+    const kept = async (acquired: Promise<StagedDirectory>): Promise<string> => {
+      const directory = await acquired;
+      owned.defer(() => directory.release());
+      return directory.path;
+    };
+    const all = [
+      kept(taskInPlace ? staged.acquireInPlace(task, user) : staged.acquire(task, user)),
+      kept(staged.acquireTree(runtime, user)),
+      kept(staged.acquire(language, user)),
+      opt === undefined ? Promise.resolve(opt) : kept(staged.acquire(opt, user)),
+    ] as const;
+    // Where one fails, what the others are still acquiring has to be known before it is given back.
+    await Promise.allSettled(all);
+    const paths = await Promise.all(all);
+    return { task: paths[0], runtime: paths[1], language: paths[2], opt: paths[3] };
   }
 
   async #createTmp(spec: SandboxSpec, owned: AsyncDisposableStack): Promise<string> {

@@ -1,6 +1,6 @@
 import {
+  chmodSync,
   lstatSync,
-  mkdirSync,
   readFileSync,
   readlinkSync,
   symlinkSync,
@@ -8,6 +8,7 @@ import {
 } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeFolder } from './mount-folder.ts';
 
 /** The user of a function, as AWS names it. */
 export const GUEST_UID = 993;
@@ -49,12 +50,12 @@ export class SystemImage {
   /** @param folder where the files of /etc are made; reachable for every user */
   constructor(folder: string) {
     this.#etc = join(folder, 'etc');
-    mkdirSync(this.#etc, { mode: 0o755 });
+    makeFolder(this.#etc, 0o755);
     for (const [name, content] of Object.entries(ETC_FILES)) {
-      writeFileSync(join(this.#etc, name), content, { mode: 0o644 });
+      writeForAll(join(this.#etc, name), content);
     }
     symlinkSync('/usr/share/zoneinfo/UTC', join(this.#etc, 'localtime'));
-    for (const name of SHARED_ETC.filter(isSharedEtc)) mkdirSync(join(this.#etc, name));
+    for (const name of SHARED_ETC.filter(isSharedEtc)) makeFolder(join(this.#etc, name), 0o755);
   }
 
   /** Copies what has changed on the host, such as the name servers of another network. */
@@ -64,7 +65,7 @@ export class SystemImage {
         const version = await versionOf(join('/etc', name));
         if (version === undefined || this.#versions.get(name) === version) return;
         this.#versions.set(name, version);
-        writeFileSync(join(this.#etc, name), readFileSync(join('/etc', name)), { mode: 0o644 });
+        writeForAll(join(this.#etc, name), readFileSync(join('/etc', name)));
       }),
     );
   }
@@ -84,6 +85,12 @@ export class SystemImage {
       ]),
     ].flat();
   }
+}
+
+/** Readable for every user, whatever the server's umask is. */
+function writeForAll(path: string, content: string | Buffer): void {
+  writeFileSync(path, content);
+  chmodSync(path, 0o644);
 }
 
 function rootFolder(name: string): string[] {

@@ -20,7 +20,15 @@ const BLOCK_UIDS = 4_096;
 
 const CLAIMS_FOLDER = join(MOUNT_ROOT, 'uids');
 
-/** User ids of one server instance; no other instance on the machine gives out the same. */
+/** Whom an environment's processes are on the host. */
+export interface HostUser {
+  /** Of this environment alone. */
+  readonly uid: number;
+  /** Of all environments of the instance, and of nobody else: lets them into its mount folder. */
+  readonly gid: number;
+}
+
+/** Users of one server instance; no other instance on the machine gives out the same. */
 export class UidRange implements Disposable {
   readonly #claim: string;
   readonly #first: number;
@@ -49,20 +57,24 @@ export class UidRange implements Disposable {
     throw new Error(`Cannot claim user ids as all of the ${blocks} blocks are in use`);
   }
 
-  /** An id that no living environment has. */
-  acquire(): number {
+  get gid(): number {
+    return this.#first;
+  }
+
+  /** A user that no living environment has. */
+  acquire(): HostUser {
     for (let tries = 0; tries < BLOCK_UIDS; tries += 1) {
       const uid = this.#first + this.#next;
       this.#next = (this.#next + 1) % BLOCK_UIDS;
       if (!this.#used.has(uid)) {
         this.#used.add(uid);
-        return uid;
+        return { uid, gid: this.gid };
       }
     }
     throw new Error(`Cannot give out a user id as ${BLOCK_UIDS} environments are alive`);
   }
 
-  release(uid: number): void {
+  release({ uid }: HostUser): void {
     this.#used.delete(uid);
   }
 
