@@ -1,12 +1,10 @@
-import type { Handler } from './handler.ts';
+import {
+  HANDLER_HIGH_WATER_MARK,
+  HANDLER_STREAMING,
+  STREAM_RESPONSE,
+  type Handler,
+} from './handler.ts';
 import type { ResponseStream } from './response-stream.ts';
-
-/** How AWS Lambda's own runtime, and libraries that know it, mark a handler that streams. */
-export const HANDLER_STREAMING = Symbol.for('aws.lambda.runtime.handler.streaming');
-export const HANDLER_HIGH_WATER_MARK = Symbol.for(
-  'aws.lambda.runtime.handler.streaming.highWaterMark',
-);
-export const STREAM_RESPONSE = 'response';
 
 const HTTP_CONTENT_TYPE = 'application/vnd.awslambda.http-integration-response';
 const PRELUDE_END = new Uint8Array(8);

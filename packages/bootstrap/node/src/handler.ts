@@ -1,5 +1,11 @@
 import { RuntimeError } from './errors.ts';
-import { HANDLER_HIGH_WATER_MARK, HANDLER_STREAMING, STREAM_RESPONSE } from './awslambda.ts';
+
+/** How AWS Lambda's own runtime, and libraries that know it, mark a handler that streams. */
+export const HANDLER_STREAMING = Symbol.for('aws.lambda.runtime.handler.streaming');
+export const HANDLER_HIGH_WATER_MARK = Symbol.for(
+  'aws.lambda.runtime.handler.streaming.highWaterMark',
+);
+export const STREAM_RESPONSE = 'response';
 
 /** A function's handler; a streaming one carries marks. */
 export interface Handler {

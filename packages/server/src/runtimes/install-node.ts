@@ -2,7 +2,7 @@ import { chmod, mkdir, mkdtemp, realpath, rename, rm, writeFile } from 'node:fs/
 import { join } from 'node:path';
 import type { RuntimeId } from '../domain/runtimes.ts';
 import { InstallError, lastLine } from './install-error.ts';
-import type { InstalledRuntime, InstallRequest } from './install-runtime.ts';
+import type { InstalledRuntime, InstallRequest } from './install-request.ts';
 import { installedRuntimesDirectory } from './interpreter-locations.ts';
 import { probeInterpreter } from './probe-interpreter.ts';
 import type { ProgramResult } from './run-program.ts';

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { RuntimeId } from '../domain/runtimes.ts';
 import { compareVersions } from './choose-interpreter.ts';
 import { InstallError, lastLine } from './install-error.ts';
-import type { InstalledRuntime, InstallRequest } from './install-runtime.ts';
+import type { InstalledRuntime, InstallRequest } from './install-request.ts';
 import { installedRuntimesDirectory } from './interpreter-locations.ts';
 import { LocalRuntimeCatalog } from './local-runtime-catalog.ts';
 import type { ProgramResult } from './run-program.ts';

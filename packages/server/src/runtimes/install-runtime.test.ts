@@ -13,7 +13,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { InstallError } from './install-error.ts';
-import type { InstalledRuntime } from './install-runtime.ts';
+import type { InstalledRuntime } from './install-request.ts';
 import { installRuntime } from './install-runtime.ts';
 import { LocalRuntimeCatalog } from './local-runtime-catalog.ts';
 

@@ -3,21 +3,7 @@ import { MANAGED_RUNTIMES } from '../domain/runtimes.ts';
 import { InstallError } from './install-error.ts';
 import { installNode } from './install-node.ts';
 import { installPython } from './install-python.ts';
-
-export interface InstallRequest {
-  readonly dataDir: string;
-  /** Environment of the installing program; its PATH is where that program is looked for. */
-  readonly environment: NodeJS.ProcessEnv;
-  readonly signal: AbortSignal;
-}
-
-/** A runtime that is installed now. */
-export interface InstalledRuntime {
-  readonly runtime: RuntimeId;
-  readonly version: string;
-  /** Path of the interpreter. */
-  readonly path: string;
-}
+import type { InstalledRuntime, InstallRequest } from './install-request.ts';
 
 /**
  * Installs the newest interpreter of a runtime's version below the data folder, where the catalogue

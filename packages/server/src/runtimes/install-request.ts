@@ -1,0 +1,16 @@
+import type { RuntimeId } from '../domain/runtimes.ts';
+
+export interface InstallRequest {
+  readonly dataDir: string;
+  /** Environment of the installing program; its PATH is where that program is looked for. */
+  readonly environment: NodeJS.ProcessEnv;
+  readonly signal: AbortSignal;
+}
+
+/** A runtime that is installed now. */
+export interface InstalledRuntime {
+  readonly runtime: RuntimeId;
+  readonly version: string;
+  /** Path of the interpreter. */
+  readonly path: string;
+}
