@@ -6,8 +6,9 @@ import { findPython } from './python.ts';
 
 const run = promisify(execFile);
 const BOTO3 = 'boto3==1.43.11';
-const INSTALLED = new URL('../../node_modules/.cache/hearth-tests/boto3/', import.meta.url)
-  .pathname;
+const INSTALLED = fileURLToPath(
+  new URL('../../node_modules/.cache/hearth-tests/boto3/', import.meta.url),
+);
 
 export interface Boto3 {
   /** Runs a program that may import boto3; what it prints. */
