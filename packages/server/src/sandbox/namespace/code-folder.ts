@@ -16,6 +16,7 @@ export function checkCodeFolder(path: string, ownFolders: readonly string[]): vo
   );
 }
 
-function isWithin(path: string, folder: string): boolean {
+/** True for a folder itself and whatever lies in it; both are absolute, without links. */
+export function isWithin(path: string, folder: string): boolean {
   return path === folder || path.startsWith(folder.endsWith(sep) ? folder : folder + sep);
 }

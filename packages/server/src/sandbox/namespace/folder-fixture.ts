@@ -30,6 +30,14 @@ export function descriptorCount(): number {
   return readdirSync('/proc/self/fd').length;
 }
 
+/** Numbers of the processes that this one has started and not waited for, as text. */
+export function childNumbers(): string {
+  return readdirSync('/proc/self/task')
+    .map((task) => readFileSync(`/proc/self/task/${task}/children`, 'latin1'))
+    .join('')
+    .trim();
+}
+
 /** Why folders cannot be shown as another user's here; undefined where they can. */
 export async function findMappingObstacle(): Promise<string | undefined> {
   if (process.getuid?.() !== 0) return 'needs root';

@@ -5,7 +5,6 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
-  readFileSync,
   realpathSync,
   renameSync,
   rmSync,
@@ -20,6 +19,7 @@ import { loadLinuxSystemCalls, MountFlag } from '../../system-calls/linux-system
 import { ContractBench, lineOf, runNode, runShell, startShell } from '../contract-bench.ts';
 import { CodeFolderError, type Sandbox, type SandboxDirectories } from '../sandbox.ts';
 import {
+  childNumbers,
   descriptorCount,
   findMappingObstacle,
   mountLines,
@@ -150,7 +150,7 @@ describe('folders that a sandbox shows', () => {
       ['/run', "apart from the server's own folder"],
     ] as const;
     for (const [path, message] of cases) {
-      const created = bench.create(inPlace(realpathIfThere(path)));
+      const created = bench.create(inPlace(path));
       await expect(created).rejects.toThrow(message);
       await expect(created).rejects.toBeInstanceOf(CodeFolderError);
     }
@@ -207,6 +207,18 @@ describe('folders that a sandbox shows', () => {
     expect(stdout).toBe('indexprivate');
   });
 
+  test('of the language are refused where they are or hold a home', async () => {
+    const home = process.env['HOME'];
+    process.env['HOME'] = privateFolder(folder);
+    try {
+      const directories = { ...bench.directories, language: folder };
+      await expect(bench.create({ directories })).rejects.toThrow('must be no home folder');
+    } finally {
+      if (home === undefined) delete process.env['HOME'];
+      else process.env['HOME'] = home;
+    }
+  });
+
   test('that everyone may read are shared and not mapped', async () => {
     const closed = privateFolder(folder);
     const task = privateFolder(join(closed, 'task'));
@@ -253,7 +265,7 @@ describe('folders that a sandbox shows', () => {
     }
     expect(descriptorCount()).toBe(before);
     expect(mountLines(folder)).toEqual([]);
-    expect(children().trim()).toBe('');
+    expect(childNumbers()).toBe('');
     const [instance] = readdirSync(join(bench.dataDir, 'run'));
     expect(readdirSync(join('/run/hearth', instance ?? '', 'mapped'))).toEqual([]);
   });
@@ -279,19 +291,4 @@ function readAs(place: string, uid: number, gid: number): string {
 
 async function namesIn(sandbox: Sandbox): Promise<string> {
   return (await runShell(sandbox, 'ls /var/task')).stdout;
-}
-
-/** Processes that this one has started and not waited for. */
-function children(): string {
-  return readdirSync('/proc/self/task')
-    .map((task) => readFileSync(`/proc/self/task/${task}/children`, 'latin1'))
-    .join('');
-}
-
-function realpathIfThere(path: string): string {
-  try {
-    return realpathSync(path);
-  } catch {
-    return path;
-  }
 }

@@ -4,6 +4,8 @@ import { dirname, join } from 'node:path';
 import { errorCode } from '../../system-calls/error-code.ts';
 import type { LinuxSystemCalls } from '../../system-calls/linux-system-calls.ts';
 import { CodeFolderError, SandboxError } from '../sandbox.ts';
+import { isWithin } from './code-folder.ts';
+import { homeFolders } from './home-folders.ts';
 import { type MappedFolders, NotMappableError } from './mapped-folders.ts';
 import { mountReadOnly, removeMount } from './mount-folder.ts';
 import { isReadableByAll, isTreeReadableByAll } from './readable-by-all.ts';
@@ -89,7 +91,13 @@ export class StagedDirectories {
     }
   }
 
-  #map(path: string, user: HostUser, stats: Stats): StagedDirectory {
+  async #map(path: string, user: HostUser, stats: Stats): Promise<StagedDirectory> {
+    // The prefix of a program in ~/bin is the home folder itself.
+    if ((await homeFolders()).some((home) => isWithin(home, path))) {
+      throw new SandboxError(
+        `Cannot show ${path} to a function as it must be no home folder: move what is in its bin`,
+      );
+    }
     try {
       return this.#mapped.show(path, user);
     } catch (error) {
