@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
@@ -14,6 +14,7 @@ import { ZipFile } from 'yazl';
 
 import { startServerProcess } from '../scripts/server-process.ts';
 import { httpRequest } from './http-connection.ts';
+import { removeTree } from '../packages/server/src/files/remove-tree.ts';
 
 const STOP_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
@@ -46,7 +47,7 @@ export async function startBenchServer(): Promise<BenchServer> {
       for (const signal of STOP_SIGNALS) process.off(signal, interrupt);
       client.destroy();
       await server.stop();
-      await rm(dataDirectory, { recursive: true, force: true });
+      await removeTree(dataDirectory);
     },
   };
 }

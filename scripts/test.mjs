@@ -1,6 +1,6 @@
 // npm test [-- PATH …]: all checks and tests, or only the tests below the given paths. The last line
 // on standard output is `N passed, N failed, N skipped`, where each check counts as one.
-import { mkdtempSync, readFileSync, realpathSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, realpathSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 
@@ -8,6 +8,7 @@ import { prepare } from './prepare.mjs';
 import { captureChild, interruption, runChild } from './setup/child.mjs';
 import { projectRoot } from './setup/project.mjs';
 import { findLeftovers, watchInstances } from './test/leftovers.mjs';
+import { removeFolder } from './test/remove-folder.mjs';
 
 const CHECKS = [
   { name: 'types', command: ['tsc', '--noEmit'] },
@@ -27,7 +28,7 @@ const { node, env } = await prepare();
 const folder = mkdtempSync(join(realpathSync(tmpdir()), 'hearth-test-'));
 env.TMPDIR = folder;
 const instances = watchInstances(folder);
-process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+process.once('exit', () => removeFolder(folder));
 
 if (paths.length === 0) {
   for (const check of CHECKS) await runCheck(check);

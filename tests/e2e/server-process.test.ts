@@ -3,7 +3,7 @@ import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -11,6 +11,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { deploy, invoke } from '../support/function.ts';
+import { removeTree } from '../../packages/server/src/files/remove-tree.ts';
 
 const run = promisify(execFile);
 const CLI = fileURLToPath(new URL('../../packages/server/src/cli/main.ts', import.meta.url));
@@ -73,7 +74,7 @@ describe('the server process', () => {
         await once(server, 'exit');
       }
     }
-    await rm(dataDir, { recursive: true, force: true });
+    await removeTree(dataDir);
   });
 
   async function start(): Promise<{ server: ChildProcess; client: LambdaClient }> {

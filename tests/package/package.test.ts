@@ -1,6 +1,6 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, readdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -11,6 +11,7 @@ import { LambdaClient } from '@aws-sdk/client-lambda';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { deploy, invoke } from '../support/function.ts';
+import { removeTree } from '../../packages/server/src/files/remove-tree.ts';
 
 const run = promisify(execFile);
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -56,7 +57,7 @@ describe('the published package', () => {
   }, 2 * COMMAND_TIMEOUT_MS);
 
   afterAll(async () => {
-    await rm(folder, { recursive: true, force: true });
+    await removeTree(folder);
   });
 
   test('is named after its version and holds the program, its guests, and no sources or tests', async () => {

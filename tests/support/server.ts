@@ -1,4 +1,4 @@
-import { mkdtemp, realpath, rm } from 'node:fs/promises';
+import { mkdtemp, realpath } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -7,6 +7,7 @@ import { LambdaClient } from '@aws-sdk/client-lambda';
 import { loadServerConfig } from '../../packages/server/src/config/load-config.ts';
 import type { ServerConfig } from '../../packages/server/src/config/server-config.ts';
 import { startServer } from '../../packages/server/src/main.ts';
+import { removeTree } from '../../packages/server/src/files/remove-tree.ts';
 
 export interface TestServer extends AsyncDisposable {
   /** `http://127.0.0.1:49152` */
@@ -22,7 +23,7 @@ export interface TestServer extends AsyncDisposable {
 export async function startTestServer(options: Partial<ServerConfig> = {}): Promise<TestServer> {
   await using resources = new AsyncDisposableStack();
   const dataDir = await realpath(await mkdtemp(join(tmpdir(), 'hearth-')));
-  resources.defer(() => rm(dataDir, { recursive: true, force: true }));
+  resources.defer(() => removeTree(dataDir));
   const defaults = loadServerConfig({ flags: {}, environment: {}, workingDirectory: dataDir });
   const server = await startServer({ ...defaults, port: 0, dataDir, ...options });
   resources.defer(() => server.close());
