@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { hasCode } from './file-error.ts';
 
 const DENIED = new Set(['EACCES', 'EPERM']);
+const ABSENT = new Set(['ENOENT', 'ENOTDIR']);
 
 /**
  * Removes a folder with all that is in it, read-only folders included; no link is followed. A folder
@@ -20,8 +21,13 @@ export async function removeTree(path: string): Promise<void> {
 }
 
 async function makeFoldersWritable(path: string): Promise<void> {
-  await chmod(path, 0o700);
-  for (const entry of await readdir(path, { withFileTypes: true })) {
-    if (entry.isDirectory()) await makeFoldersWritable(join(path, entry.name));
+  try {
+    await chmod(path, 0o700);
+    for (const entry of await readdir(path, { withFileTypes: true })) {
+      if (entry.isDirectory()) await makeFoldersWritable(join(path, entry.name));
+    }
+  } catch (error) {
+    // The removal that was refused goes on with the other folders meanwhile.
+    if (!hasCode(error, ABSENT)) throw error;
   }
 }
