@@ -1,6 +1,6 @@
 // npm test [-- PATH …]: all checks and tests, or only the tests below the given paths. The last line
 // on standard output is `N passed, N failed, N skipped`, where each check counts as one.
-import { mkdtempSync, readFileSync, realpathSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, realpathSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 
@@ -26,6 +26,8 @@ const paths = process.argv.slice(2);
 const { node, env } = await prepare();
 // Data folders and sockets of the tests go below it, so that what they start can be told.
 const folder = mkdtempSync(join(realpathSync(tmpdir()), 'hearth-test-'));
+// A test may run a server as another user, who must come to the folder that it is given in here.
+chmodSync(folder, 0o711);
 env.TMPDIR = folder;
 const instances = watchInstances(folder);
 process.once('exit', () => removeFolder(folder));
