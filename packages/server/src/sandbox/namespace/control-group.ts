@@ -87,10 +87,7 @@ export class ControlGroup implements AsyncDisposable {
   limitCpu(limited: boolean): void {
     const folder = this.#of('cpu');
     if (folder === undefined || this.#cpuLimit === undefined) return;
-    const quota = Math.max(
-      MIN_CPU_QUOTA_MICROSECONDS,
-      Math.round(CPU_PERIOD_MICROSECONDS * this.#limits.cpuCores),
-    );
+    const quota = cpuQuotaMicroseconds(this.#limits);
     const value =
       folder.version === 1
         ? String(limited ? quota : -1)
@@ -129,6 +126,12 @@ function setFixedLimits(folder: GroupFolder, limits: GroupLimits): void {
   if (folder.version === 1 && folder.controllers.includes('cpu')) {
     set('cpu.cfs_period_us', CPU_PERIOD_MICROSECONDS);
   }
+  if (folder.controllers.includes('cpu')) {
+    // A share that was not used may be used later, once: a short event after a pause runs through.
+    // The kernel allows no more than the quota; Linux 5.14 and later.
+    const burst = folder.version === 1 ? 'cpu.cfs_burst_us' : 'cpu.max.burst';
+    setIfThere(folder, burst, cpuQuotaMicroseconds(limits));
+  }
   if (!folder.controllers.includes('memory')) return;
   if (folder.version === 1) {
     set('memory.limit_in_bytes', limits.memoryBytes);
@@ -138,6 +141,10 @@ function setFixedLimits(folder: GroupFolder, limits: GroupLimits): void {
     set('memory.max', limits.memoryBytes);
     setIfThere(folder, 'memory.swap.max', 0);
   }
+}
+
+function cpuQuotaMicroseconds({ cpuCores }: GroupLimits): number {
+  return Math.max(MIN_CPU_QUOTA_MICROSECONDS, Math.round(CPU_PERIOD_MICROSECONDS * cpuCores));
 }
 
 function setIfThere(folder: GroupFolder, name: string, value: number): void {
