@@ -73,6 +73,7 @@ async function serveOperation(
     ...options,
     operation,
     caller: callerOf(headers, url, options.defaults),
+    defaultAccountId: options.defaults.accountId,
     endpoint: endpointOf(request),
   });
   sendOutput(response, LAMBDA_MODEL, operation, output, requestId);

@@ -236,12 +236,20 @@ describe('CreateFunction', () => {
   });
 
   test("refuses another account's role (acceptance case 20)", async () => {
-    const failure = await failureOf(api.create({ Role: 'arn:aws:iam::123456789012:role/r' }));
+    const role = 'arn:aws:iam::123456789012:role/r';
+    const other = api.client('111122223333');
+    const create = new CreateFunctionCommand({ ...HELLO, Role: role });
+    const failure = await failureOf(other.send(create));
     expect(failure).toEqual({
       name: 'AccessDeniedException',
       status: 403,
       message: 'Cross-account pass role is not allowed.',
     });
+  });
+
+  test('takes a role of any account where the caller does not say which is its own', async () => {
+    const role = 'arn:aws:iam::123456789012:role/r';
+    expect((await api.create({ Role: role })).Role).toBe(role);
   });
 
   test('refuses a name that is taken, also when two come at once', async () => {

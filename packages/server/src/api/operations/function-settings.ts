@@ -69,7 +69,7 @@ export async function applySettings(
   if (input.LoggingConfig !== undefined) {
     refuseUnsupported(input.LoggingConfig, LOGGING_NAMES, 'LoggingConfig.');
   }
-  if (input.Role !== undefined) checkRole(input.Role, call.caller.accountId);
+  if (input.Role !== undefined) checkRole(input.Role, call);
   const environment = input.Environment?.Variables;
   if (environment !== undefined) checkEnvironmentVariables(environment);
   if (input.Runtime !== undefined) await checkRuntime(input.Runtime, call);
@@ -108,8 +108,13 @@ function checkCeilings({ Timeout, MemorySize, EphemeralStorage }: SettingsInput)
   }
 }
 
-function checkRole(role: string, accountId: string): void {
-  if (role.split(':')[4] !== accountId) {
+/**
+ * As on AWS, a role must be of the caller's account. The default account stands for callers who do not
+ * say which is theirs: there a role of any account will do, as it is in templates made for AWS.
+ */
+function checkRole(role: string, { caller, defaultAccountId }: OperationCall): void {
+  if (caller.accountId === defaultAccountId) return;
+  if (role.split(':')[4] !== caller.accountId) {
     throw new ServiceError('AccessDeniedException', 'Cross-account pass role is not allowed.');
   }
 }

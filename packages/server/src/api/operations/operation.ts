@@ -28,6 +28,8 @@ export interface OperationServices {
 export interface OperationCall extends OperationServices {
   readonly operation: string;
   readonly caller: Caller;
+  /** Account of callers whose access key id does not say which. */
+  readonly defaultAccountId: string;
   /** `http://127.0.0.1:4566`, as the caller reached the server. */
   readonly endpoint: string;
 }
