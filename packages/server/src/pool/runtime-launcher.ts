@@ -3,8 +3,9 @@ import type { CodeStore } from '../artifacts/code-store.ts';
 import type { FunctionVersion } from '../domain/function.ts';
 import { MANAGED_RUNTIMES, runtimeVersionArn, type ManagedRuntime } from '../domain/runtimes.ts';
 import { ServiceError } from '../domain/service-error.ts';
-import type { Interpreter, RuntimeCatalog } from '../runtimes/runtime-catalog.ts';
+import type { RuntimeCatalog } from '../runtimes/runtime-catalog.ts';
 import type { GuestCommand, GuestPaths, SandboxDirectories } from '../sandbox/sandbox.ts';
+import { launchWarnings } from './launch-warnings.ts';
 import { startArguments } from './start-arguments.ts';
 
 /** Everything needed to start one version's runtime in a sandbox. */
@@ -47,7 +48,7 @@ export class RuntimeLauncher {
           'no interpreter that may run it was found. See: hearth runtimes list',
       );
     }
-    const { interpreter, exact } = choice;
+    const { interpreter } = choice;
     const numbered = `${runtime.family}:${interpreter.version.replace(/\.([^.]*)$/, '.v$1')}`;
     return {
       directories: {
@@ -55,7 +56,7 @@ export class RuntimeLauncher {
         runtime: this.#bootstraps[runtime.family],
         language: interpreter.prefix,
       },
-      warnings: exact ? [] : [nearestWarning(version.runtime, interpreter)],
+      warnings: launchWarnings(version, choice, process.arch),
       runtimeVersion: numbered,
       runtimeVersionArn: runtimeVersionArn(version.region, version.runtime),
       command: (paths, environment) => ({
@@ -85,12 +86,4 @@ export class RuntimeLauncher {
     }
     return { task: code.directory, taskInPlace: true };
   }
-}
-
-function nearestWarning(runtime: string, interpreter: Interpreter): string {
-  const name = interpreter.family === 'nodejs' ? 'Node.js' : 'Python';
-  return (
-    `${runtime} runs on ${name} ${interpreter.version}, the nearest on this machine. ` +
-    `To have the matching one: hearth runtimes install ${runtime}`
-  );
 }
