@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { inspect } from 'node:util';
 import { createHealthHandler } from './api/admin/health-handler.ts';
 import { createLogsHandler } from './api/admin/logs-handler.ts';
 import type { AdminRoute } from './api/admin-router.ts';
@@ -169,10 +170,10 @@ function missingRuntime(runtime: string): string {
   return `Cannot run ${runtime} as this machine must have an interpreter for it: none was found. See: hearth runtimes install ${runtime}`;
 }
 
-/** Faults of the platform go to the operator, one line each. */
+/** Faults of the platform go to the operator, one line each, with what caused them. */
 function reportFault(what: string): (cause: unknown) => void {
   return (cause) => {
-    const text = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
-    process.stderr.write(`hearth: fault (${what}): ${text.replaceAll('\n', ' | ')}\n`);
+    const text = inspect(cause).replaceAll(/\s*\n\s*/g, ' | ');
+    process.stderr.write(`hearth: fault (${what}): ${text}\n`);
   };
 }
