@@ -23,6 +23,7 @@ import { StartGate } from './pool/start-gate.ts';
 import { runtimeVersionArn } from './domain/runtimes.ts';
 import { CachedFunctionRegistry } from './registry/cached-function-registry.ts';
 import { FunctionActivation } from './registry/function-activation.ts';
+import { BootstrapFolders } from './runtimes/bootstrap-folders.ts';
 import { LocalRuntimeCatalog } from './runtimes/local-runtime-catalog.ts';
 import { chooseSandboxDriver, type ChosenDriver } from './sandbox/choose-driver.ts';
 import { SqliteDatabase } from './store/sqlite/sqlite-database.ts';
@@ -65,11 +66,18 @@ export async function startServer(config: ServerConfig): Promise<RunningServer> 
 
   let endpoint = '';
   const catalog = new LocalRuntimeCatalog({ dataDir, strict: config.strictRuntimes });
+  const bootstraps = parts.use(
+    new BootstrapFolders({
+      sources: BOOTSTRAPS,
+      cacheDirectory: join(dataDir, 'cache', 'bootstraps'),
+      onFault: reportFault('bootstrap'),
+    }),
+  );
   const pool = parts.use(
     new EnvironmentPool(
       {
         driver: sandbox.driver,
-        launcher: new RuntimeLauncher(catalog, codeStore, BOOTSTRAPS),
+        launcher: new RuntimeLauncher(catalog, codeStore, (of) => bootstraps.folderFor(of)),
         logStore,
         clock,
         startGate: new StartGate(2 * availableParallelism()),

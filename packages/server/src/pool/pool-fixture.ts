@@ -163,7 +163,7 @@ function launcher(): RuntimeLauncher {
       list: () => Promise.resolve([interpreter]),
     },
     { directory: () => '/code' },
-    { nodejs: '/bootstrap', python: '/bootstrap' },
+    () => '/bootstrap',
   );
 }
 

@@ -1,9 +1,9 @@
 import { realpath } from 'node:fs/promises';
 import type { CodeStore } from '../artifacts/code-store.ts';
 import type { FunctionVersion } from '../domain/function.ts';
-import { MANAGED_RUNTIMES, runtimeVersionArn, type ManagedRuntime } from '../domain/runtimes.ts';
+import { MANAGED_RUNTIMES, runtimeVersionArn } from '../domain/runtimes.ts';
 import { ServiceError } from '../domain/service-error.ts';
-import type { RuntimeCatalog } from '../runtimes/runtime-catalog.ts';
+import type { Interpreter, RuntimeCatalog } from '../runtimes/runtime-catalog.ts';
 import type { GuestCommand, GuestPaths, SandboxDirectories } from '../sandbox/sandbox.ts';
 import { launchWarnings } from './launch-warnings.ts';
 import { startArguments } from './start-arguments.ts';
@@ -18,23 +18,23 @@ export interface RuntimeLaunch {
   command(paths: GuestPaths, environment: Readonly<Record<string, string>>): GuestCommand;
 }
 
-/** Folders of Hearth's own bootstraps on the host. */
-export type BootstrapDirectories = Readonly<Record<ManagedRuntime['family'], string>>;
+/** Gives the host's folder of the bootstrap that an interpreter runs. */
+export type BootstrapFolder = (interpreter: Interpreter) => string;
 
 /** Finds code, interpreter and bootstrap of a version, and how to start them. */
 export class RuntimeLauncher {
   readonly #catalog: RuntimeCatalog;
   readonly #codeStore: Pick<CodeStore, 'directory'>;
-  readonly #bootstraps: BootstrapDirectories;
+  readonly #bootstrapFolder: BootstrapFolder;
 
   constructor(
     catalog: RuntimeCatalog,
     codeStore: Pick<CodeStore, 'directory'>,
-    bootstraps: BootstrapDirectories,
+    bootstrapFolder: BootstrapFolder,
   ) {
     this.#catalog = catalog;
     this.#codeStore = codeStore;
-    this.#bootstraps = bootstraps;
+    this.#bootstrapFolder = bootstrapFolder;
   }
 
   /** Rejects with InvalidRuntimeException where this machine has nothing that runs the runtime. */
@@ -53,7 +53,7 @@ export class RuntimeLauncher {
     return {
       directories: {
         ...(await this.#task(version)),
-        runtime: this.#bootstraps[runtime.family],
+        runtime: this.#bootstrapFolder(interpreter),
         language: interpreter.prefix,
       },
       warnings: launchWarnings(version, choice, process.arch),
