@@ -120,6 +120,7 @@ describe('the server process', () => {
     const { server, client } = await start();
     await deploy(client, 'spawner', SPAWNER);
     await invoke(client, 'spawner', { mark: `term-${process.pid}` });
+    expect((await survivors(`term-${process.pid}`)).join('\n')).toContain(MARK);
     await deploy(client, 'slow', SLOW);
     await using started = await listenOnce();
     const running = invoke(client, 'slow', { notify: started.url });
@@ -136,6 +137,7 @@ describe('the server process', () => {
     await deploy(first.client, 'spawner', SPAWNER);
     const mark = `kill-${process.pid}`;
     await invoke(first.client, 'spawner', { mark });
+    expect((await survivors(mark)).join('\n')).toContain(MARK);
     first.server.kill('SIGKILL');
     await once(first.server, 'exit');
 
