@@ -82,7 +82,7 @@ async function showExamples(endpoint: string): Promise<void> {
   }
   print(`\n${table.toString()}`);
   print(
-    'cold: first invocation since the start; warm: median of the next nine; seen by the client\n',
+    'cold: first invocation since the start, warm: median of the next nine,\nboth as the client sees them\n',
   );
   print(howToCall(endpoint, health.region));
   print('\nServing until Ctrl-C');
@@ -92,15 +92,21 @@ async function showExamples(endpoint: string): Promise<void> {
 async function row(client: LambdaClient, health: Health, example: Example): Promise<string[]> {
   const { functionName, runtime, what } = example;
   if (health.interpreterVersion(runtime) === undefined) {
-    return [functionName, runtime, '-', '-', 'skipped: this machine has nothing that runs it'];
+    return [functionName, runtime, '-', '-', 'skipped: nothing here runs it'];
   }
   try {
     const deployment = await deploy(client, example, health.accountId);
     const { coldMs, warmMs } = await measure(client, example);
-    return [functionName, runtime, coldMs.toFixed(1), warmMs.toFixed(1), `${deployment}: ${what}`];
+    const note = isWide() ? `${deployment}: ${what}` : deployment;
+    return [functionName, runtime, coldMs.toFixed(1), warmMs.toFixed(1), note];
   } catch (error) {
     return [functionName, runtime, '-', '-', `failed: ${messageOf(error)}`];
   }
+}
+
+/** A table that is wider than the terminal is none. */
+function isWide(): boolean {
+  return (process.stdout.columns ?? 80) >= 120;
 }
 
 function messageOf(error: unknown): string {

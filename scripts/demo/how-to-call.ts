@@ -3,11 +3,12 @@ import pc from 'picocolors';
 /** Commands to copy from the terminal: the AWS CLI, an SDK, and Hearth's own CLI. */
 export function howToCall(endpoint: string, region: string): string {
   return `${pc.bold('With the AWS CLI')}
-export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_DEFAULT_REGION=${region}
-aws --endpoint-url ${endpoint} lambda list-functions --query 'Functions[].FunctionName'
-aws --endpoint-url ${endpoint} lambda invoke --function-name counter /dev/stdout
-echo '{"name":"Grace"}' | aws --endpoint-url ${endpoint} lambda invoke \\
-  --function-name hello-node-esm --payload fileb:///dev/stdin /dev/stdout
+export AWS_ENDPOINT_URL=${endpoint} AWS_DEFAULT_REGION=${region}
+export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test
+aws lambda list-functions --query 'Functions[].FunctionName'
+aws lambda invoke --function-name counter /dev/stdout
+echo '{"name":"Grace"}' | aws lambda invoke --function-name hello-node-esm \\
+  --payload fileb:///dev/stdin /dev/stdout
 
 ${pc.bold('With an AWS SDK')}
 import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
@@ -16,18 +17,19 @@ const client = new LambdaClient({
   region: '${region}',
   credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
 });
-const { Payload } = await client.send(
-  new InvokeCommand({ FunctionName: 'hello-node-esm', Payload: '{"name":"Grace"}' }),
-);
+const { Payload } = await client.send(new InvokeCommand({
+  FunctionName: 'hello-node-esm',
+  Payload: '{"name":"Grace"}',
+}));
 console.log(Payload.transformToString());
 
 ${pc.bold("With Hearth's own CLI")}
-npm run -s hearth -- functions list${remote(endpoint)}
-npm run -s hearth -- invoke hello-node-esm -e '{"name":"Grace"}' --tail${remote(endpoint)}
-npm run -s hearth -- logs context-node${remote(endpoint)}`;
+${elsewhere(endpoint)}npm run -s hearth -- functions list
+npm run -s hearth -- invoke hello-node-esm -e '{"name":"Grace"}' --tail
+npm run -s hearth -- logs context-node`;
 }
 
 /** The CLI looks for the server at its usual address. */
-function remote(endpoint: string): string {
-  return endpoint === 'http://127.0.0.1:4566' ? '' : ` --endpoint ${endpoint}`;
+function elsewhere(endpoint: string): string {
+  return endpoint === 'http://127.0.0.1:4566' ? '' : `export HEARTH_ENDPOINT=${endpoint}\n`;
 }
