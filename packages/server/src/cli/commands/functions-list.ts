@@ -23,7 +23,7 @@ export const functionsListCommand: Command = {
     else
       await printTable(
         output,
-        ['NAME', 'RUNTIME', 'HANDLER', 'MEMORY', 'TIMEOUT', 'STATE', 'MODIFIED'],
+        ['NAME', 'RUNTIME', 'HANDLER', 'MEMORY', 'TIMEOUT', 'MODIFIED'],
         functions.map(row),
       );
     return 0;
@@ -37,7 +37,6 @@ function row(configuration: unknown): string[] {
     textField(configuration, 'Handler') ?? '',
     `${numberField(configuration, 'MemorySize') ?? '?'} MB`,
     `${numberField(configuration, 'Timeout') ?? '?'} s`,
-    textField(configuration, 'State') ?? '',
     (textField(configuration, 'LastModified') ?? '').slice(0, 19),
   ];
 }
