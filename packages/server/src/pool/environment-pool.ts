@@ -1,6 +1,7 @@
 import { functionKey, type FunctionIdentity, type FunctionVersion } from '../domain/function.ts';
 import type { EndReason } from './environment-state.ts';
-import { Environment, type EnvironmentServices } from './environment.ts';
+import type { EnvironmentServices } from './environment-services.ts';
+import { Environment } from './environment.ts';
 import { GenerationPool } from './generation-pool.ts';
 
 /**

@@ -5,9 +5,9 @@ import type { Invocation, Outcome } from '../domain/invocation.ts';
 import { INIT_TIMEOUT_MS } from '../domain/limits.ts';
 import { ServiceError } from '../domain/service-error.ts';
 import { EnvironmentLog } from '../logs/environment-log.ts';
-import type { LogStore } from '../logs/log-store.ts';
 import type { FailureStatus } from '../logs/platform-lines.ts';
 import { CodeFolderError } from '../sandbox/sandbox.ts';
+import type { RuntimeEvent } from '../runtime-api/runtime-session.ts';
 import {
   transition,
   type EndReason,
@@ -15,19 +15,11 @@ import {
   type EnvironmentState,
   type ResetReason,
 } from './environment-state.ts';
+import type { EnvironmentServices } from './environment-services.ts';
 import type { EnvironmentOwner, PooledEnvironment } from './generation-pool.ts';
-import { GuestHost, type GuestHostServices } from './guest-host.ts';
+import { GuestHost } from './guest-host.ts';
 import type { CallEnd, Guest } from './guest.ts';
 import { initFailure, outcomeOf, verdictOf } from './outcome.ts';
-import type { StartGate } from './start-gate.ts';
-
-/** What every environment of a server shares. */
-export interface EnvironmentServices extends GuestHostServices {
-  readonly logStore: LogStore;
-  readonly startGate: StartGate;
-  /** Reports a fault of the platform to the operator. */
-  readonly reportFault: (what: string, cause: unknown) => void;
-}
 
 /**
  * One execution environment: a sandbox, the process in it and the log stream that it writes. It
@@ -62,16 +54,12 @@ export class Environment implements PooledEnvironment {
     this.#occupy(this.#create());
   }
 
-  get state(): EnvironmentState {
-    return this.#state;
-  }
-
   /**
    * Runs one event. The environment must be free; a start or reset under way is waited for. Rejects
    * with a ServiceError where the platform, not the function, is at fault.
    */
   async invoke(invocation: Invocation): Promise<Outcome> {
-    if (this.#busy !== undefined) await this.#busy;
+    while (this.#busy !== undefined) await this.#busy;
     const host = this.#aliveHost();
     const { clock } = this.#services;
     const { requestId } = invocation;
@@ -86,12 +74,8 @@ export class Environment implements PooledEnvironment {
     const failedInit =
       host.guest === undefined ? await this.#initAgain(host, timeoutMs) : undefined;
     this.#log.eventStarted(requestId, this.version.version);
-    const end =
-      failedInit ??
-      (await theGuest(host).invoke(
-        { ...invocation, deadlineMs },
-        timeoutMs - (clock.monotonicMs() - startedMs),
-      ));
+    const remainingMs = timeoutMs - (clock.monotonicMs() - startedMs);
+    const end = failedInit ?? (await this.#call(host, { ...invocation, deadlineMs }, remainingMs));
 
     const durationMs = end.kind === 'timeout' ? timeoutMs : clock.monotonicMs() - startedMs;
     const verdict = verdictOf(end, requestId, timeoutSeconds);
@@ -114,34 +98,42 @@ export class Environment implements PooledEnvironment {
     const { clock, startGate } = this.#services;
     try {
       let startedMs = 0;
-      const init = await startGate.run(async () => {
-        const host = await GuestHost.create(
+      const { host, init } = await startGate.run(async () => {
+        const made = await GuestHost.create(
           this.id,
           this.version,
           this.#services,
           this.#log,
           this.#ending.signal,
         );
-        this.#host = host;
+        this.#host = made;
         this.#apply({ kind: 'sandbox-created' });
-        const { runtimeVersion, runtimeVersionArn } = host.launch;
+        const { runtimeVersion, runtimeVersionArn } = made.launch;
         this.#log.initStarted(runtimeVersion, runtimeVersionArn);
         startedMs = clock.monotonicMs();
-        const pending = await host.startInit(INIT_TIMEOUT_MS);
+        const pending = await made.startInit(INIT_TIMEOUT_MS);
         this.#ending.signal.throwIfAborted();
         await Promise.race([pending.booted, pending.ended]);
-        return pending;
+        return { host: made, init: pending };
       });
       const end = await init.ended;
       const durationMs = clock.monotonicMs() - startedMs;
       if (end.kind === 'ready') {
         this.#initDurationMs = durationMs;
         this.#apply({ kind: 'init-succeeded' });
-        this.#initialised(theGuest(this.#host));
+        this.#initialised(host.liveGuest);
       } else {
         this.#log.initFailed(durationMs, 'init', initFailure(end));
         await this.#reset('init-failure');
       }
+    } catch (error) {
+      throw await this.#giveUp(error);
+    }
+  }
+
+  async #call(host: GuestHost, event: RuntimeEvent, timeoutMs: number): Promise<CallEnd> {
+    try {
+      return await host.liveGuest.invoke(event, timeoutMs);
     } catch (error) {
       throw await this.#giveUp(error);
     }
@@ -157,7 +149,7 @@ export class Environment implements PooledEnvironment {
       throw await this.#giveUp(error);
     }
     if (end.kind === 'ready') {
-      this.#initialised(theGuest(host));
+      this.#initialised(host.liveGuest);
       return undefined;
     }
     const durationMs = this.#services.clock.monotonicMs() - startedMs;
@@ -301,10 +293,4 @@ export class Environment implements PooledEnvironment {
   #apply(event: EnvironmentEvent): void {
     this.#state = transition(this.#state, event);
   }
-}
-
-function theGuest(host: GuestHost | undefined): Guest {
-  if (host?.guest === undefined)
-    throw new Error('An environment that is ready must have a process');
-  return host.guest;
 }

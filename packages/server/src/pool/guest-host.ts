@@ -1,21 +1,11 @@
-import type { Clock } from '../clock/clock.ts';
 import type { FunctionVersion } from '../domain/function.ts';
 import type { EnvironmentLog } from '../logs/environment-log.ts';
 import type { RuntimeInit } from '../runtime-api/runtime-session.ts';
-import type { GuestPaths, Sandbox, SandboxDriver } from '../sandbox/sandbox.ts';
+import type { GuestPaths, Sandbox } from '../sandbox/sandbox.ts';
 import { environmentVariables } from './environment-variables.ts';
+import type { GuestHostServices } from './environment-services.ts';
 import { Guest, type CallEnd } from './guest.ts';
-import type { RuntimeLaunch, RuntimeLauncher } from './runtime-launcher.ts';
-
-export interface GuestHostServices {
-  readonly driver: SandboxDriver;
-  readonly launcher: RuntimeLauncher;
-  readonly clock: Clock;
-  /** This server as a function reaches it. */
-  readonly endpoint: () => string;
-  /** PATH for functions that run on the host itself; undefined where the sandbox has its own. */
-  readonly hostPath: string | undefined;
-}
+import type { RuntimeLaunch } from './runtime-launcher.ts';
 
 /** An init under way. */
 export interface PendingInit {
@@ -75,6 +65,13 @@ export class GuestHost implements AsyncDisposable {
 
   /** The process that lives; undefined before the first and after `discard`. */
   get guest(): Guest | undefined {
+    return this.#guest;
+  }
+
+  /** The process that must live by what the caller knows; throws where it does not. */
+  get liveGuest(): Guest {
+    if (this.#guest === undefined)
+      throw new Error('An environment that is ready must have a process');
     return this.#guest;
   }
 

@@ -1,4 +1,5 @@
 import { type Duplex, duplexPair, PassThrough } from 'node:stream';
+import { enforcementOf } from '../enforcement-facts.ts';
 import { exitWithCode } from '../guest-exit.ts';
 import { type DriverCore, GuardedDriver } from '../guarded-driver.ts';
 import type {
@@ -70,17 +71,7 @@ export function createFakeDriver(script: FakeScript): SandboxDriver {
 
 class FakeDriver implements DriverCore {
   readonly name = 'fake';
-  readonly enforcement = {
-    memory: false,
-    cpu: false,
-    processes: false,
-    ephemeralStorage: false,
-    filesystem: false,
-    processIsolation: false,
-    network: false,
-    systemCalls: false,
-    user: false,
-  };
+  readonly enforcement = enforcementOf([]);
   readonly #script: FakeScript;
 
   constructor(script: FakeScript) {

@@ -10,22 +10,10 @@ import type {
   GuestProcess,
   Sandbox,
   SandboxDriver,
-  SandboxEnforcement,
   SandboxSpec,
 } from '../sandbox.ts';
+import { enforcementOf } from '../enforcement-facts.ts';
 import { startProcessGuest, type TagPlan } from './process-guest.ts';
-
-const NOTHING_ENFORCED: SandboxEnforcement = {
-  memory: false,
-  cpu: false,
-  processes: false,
-  ephemeralStorage: false,
-  filesystem: false,
-  processIsolation: false,
-  network: false,
-  systemCalls: false,
-  user: false,
-};
 
 /**
  * Plain child processes, for development on any system: a function sees and may do whatever the
@@ -40,7 +28,7 @@ export async function openProcessDriver(dataDir: string): Promise<SandboxDriver>
 
 class ProcessDriver implements DriverCore {
   readonly name = 'process';
-  readonly enforcement = NOTHING_ENFORCED;
+  readonly enforcement = enforcementOf([]);
   readonly #instance: ServerInstance;
 
   constructor(instance: ServerInstance) {
