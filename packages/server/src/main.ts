@@ -138,7 +138,7 @@ export async function startServer(config: ServerConfig): Promise<RunningServer> 
   });
   parts.defer(async () => {
     stopping.abort();
-    await http.close(CLOSE_GRACE_MS);
+    await Promise.all([http.close(CLOSE_GRACE_MS), invoker.drain(clock, CLOSE_GRACE_MS)]);
   });
   const port = await http.listen(config.port, config.host);
   endpoint = `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`;

@@ -1,3 +1,4 @@
+import type { Clock } from '../clock/clock.ts';
 import type { FunctionVersion } from '../domain/function.ts';
 import type { Invocation, Outcome } from '../domain/invocation.ts';
 import { ServiceError } from '../domain/service-error.ts';
@@ -31,12 +32,19 @@ export class PoolInvoker implements Invoker {
     }
   }
 
-  /** Refuses new events and settles when the last one has ended. */
-  async drain(): Promise<void> {
+  /**
+   * Refuses new events and settles when the last one has ended, also one whose caller has hung up, or
+   * after `limitMs`.
+   */
+  async drain(clock: Clock, limitMs: number): Promise<void> {
     this.#closing = true;
     if (this.#running === 0) return;
     await new Promise<void>((resolve) => {
-      this.#onIdle = resolve;
+      const timer = clock.startTimer(limitMs, resolve);
+      this.#onIdle = () => {
+        timer.cancel();
+        resolve();
+      };
     });
   }
 }
