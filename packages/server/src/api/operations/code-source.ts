@@ -1,5 +1,6 @@
-import { realpath, stat } from 'node:fs/promises';
-import { isAbsolute, sep } from 'node:path';
+import { realpath } from 'node:fs/promises';
+import { sep } from 'node:path';
+import { hotReloadDirectory } from '../../artifacts/hot-reload-directory.ts';
 import type { FunctionCode } from '../../domain/function.ts';
 import { ServiceError } from '../../domain/service-error.ts';
 import type { OperationServices } from './operation.ts';
@@ -47,16 +48,7 @@ export function checkCodeMembers(code: CodeInput): void {
 }
 
 async function codeDirectory(key: string, roots: readonly string[] | undefined): Promise<string> {
-  if (!isAbsolute(key) || key.includes('\0')) {
-    throw refuse(`Cannot run code in place as S3Key must be an absolute folder: received ${key}`);
-  }
-  const directory = await realpath(key).catch(() => undefined);
-  const found = directory === undefined ? undefined : await stat(directory).catch(() => undefined);
-  if (directory === undefined || found?.isDirectory() !== true) {
-    throw refuse(
-      `Cannot run code in place as S3Key must be a folder on this machine: received ${key}`,
-    );
-  }
+  const directory = await hotReloadDirectory(key);
   if (roots !== undefined && !(await isBelow(directory, roots))) {
     throw refuse(
       `Cannot run code in place as S3Key must be below ${roots.join(' or ')}: received ${key}`,
