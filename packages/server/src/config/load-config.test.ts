@@ -58,6 +58,9 @@ describe('loadServerConfig', () => {
       sandbox: 'auto',
       strictRuntimes: false,
       keepAliveSeconds: 600,
+      maxLifetimeSeconds: 14_400,
+      prewarm: 2,
+      prewarmMemoryMb: 512,
       accountConcurrency: 1000,
       functionEndpoint: undefined,
     });

@@ -18,6 +18,12 @@ export interface ServerConfig {
   readonly strictRuntimes: boolean;
   /** How long an environment waits for its next event before it is ended. */
   readonly keepAliveSeconds: number;
+  /** An environment of this age takes no more events. */
+  readonly maxLifetimeSeconds: number;
+  /** Booted workers kept ready for each runtime in use. */
+  readonly prewarm: number;
+  /** What workers kept ready may hold in all. */
+  readonly prewarmMemoryMb: number;
   /** Events that run at the same time in one account and region. */
   readonly accountConcurrency: number;
   /** `AWS_ENDPOINT_URL` of functions, without a slash at its end; undefined stands for the server's own address. */

@@ -94,6 +94,28 @@ export const SETTINGS: { readonly [Name in SettingName]: Setting<ServerConfig[Na
     description: 'how long an idle environment is kept',
     defaultValue: () => 600,
   },
+  maxLifetimeSeconds: {
+    parse: integerBetween(1, MAX_KEEP_ALIVE_SECONDS),
+    wanted: `1-${MAX_KEEP_ALIVE_SECONDS}`,
+    placeholder: 'number',
+    description: 'age at which an environment takes no more events and is replaced',
+    // AWS recycles busy environments "every few hours" without a documented figure.
+    defaultValue: () => 4 * 60 * 60,
+  },
+  prewarm: {
+    parse: integerBetween(0, 1_000),
+    wanted: '0-1000',
+    placeholder: 'number',
+    description: 'booted workers kept ready per runtime in use; more follow arrivals, 0 means none',
+    defaultValue: () => 2,
+  },
+  prewarmMemoryMb: {
+    parse: integerBetween(0, 1_048_576),
+    wanted: '0-1048576',
+    placeholder: 'number',
+    description: 'memory that workers kept ready may hold in all',
+    defaultValue: () => 512,
+  },
   accountConcurrency: {
     parse: integerBetween(1, 1_000_000),
     wanted: '1-1000000',
