@@ -8,6 +8,7 @@ const INSIDE = {
   language: '/var/lang',
   opt: '/opt',
   tmp: '/tmp',
+  cache: '/var/hearth/cache',
 };
 
 function variables(over: Partial<FunctionVersion> = {}, hostPath?: string): Record<string, string> {

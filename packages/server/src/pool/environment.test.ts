@@ -39,7 +39,7 @@ describe('environment', () => {
     await under.logged('REPORT RequestId: request-1');
     await under.invoke();
     expect(under.guests).toHaveLength(1);
-    expect(under.guests[0]?.cpuLimited).toBe(true);
+    expect(under.guests[0]?.sandbox.cpuLimited).toBe(true);
     await under.logged('REPORT RequestId: request-2');
     expect(under.log.map((line) => line.split('\t')[0])).toEqual([
       'INIT_START Runtime Version: nodejs:24.1.v0',

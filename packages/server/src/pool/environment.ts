@@ -121,7 +121,7 @@ export class Environment implements PooledEnvironment {
       if (end.kind === 'ready') {
         this.#initDurationMs = durationMs;
         this.#apply({ kind: 'init-succeeded' });
-        this.#initialised(host.liveGuest);
+        this.#initialised(host, host.liveGuest);
       } else {
         this.#log.initFailed(durationMs, 'init', initFailure(end));
         await this.#reset('init-failure');
@@ -149,7 +149,7 @@ export class Environment implements PooledEnvironment {
       throw await this.#giveUp(error);
     }
     if (end.kind === 'ready') {
-      this.#initialised(host.liveGuest);
+      this.#initialised(host, host.liveGuest);
       return undefined;
     }
     const durationMs = this.#services.clock.monotonicMs() - startedMs;
@@ -220,8 +220,8 @@ export class Environment implements PooledEnvironment {
     });
   }
 
-  #initialised(guest: Guest): void {
-    guest.limitCpu();
+  #initialised(host: GuestHost, guest: Guest): void {
+    host.limitCpu();
     // A process may also go between two events: the next one then starts with init.
     void guest.exited.then(() => {
       if (this.#host?.guest === guest && this.#state.kind === 'ready') {

@@ -24,7 +24,6 @@ export class GuestHost implements AsyncDisposable {
   readonly #sandbox: Sandbox;
   readonly #signal: AbortSignal;
   #guest: Guest | undefined;
-  #memoryPeakBytes = 0;
 
   private constructor(
     version: FunctionVersion,
@@ -55,8 +54,11 @@ export class GuestHost implements AsyncDisposable {
       {
         environmentId,
         directories: launch.directories,
-        memoryMb: version.memoryMb,
-        ephemeralStorageMb: version.ephemeralStorageMb,
+        assignment: {
+          ...launch.code,
+          memoryMb: version.memoryMb,
+          ephemeralStorageMb: version.ephemeralStorageMb,
+        },
       },
       signal,
     );
@@ -77,14 +79,19 @@ export class GuestHost implements AsyncDisposable {
 
   /** The most that the environment has held so far, over all its processes. */
   get memoryPeakMb(): number {
-    this.#notePeak();
-    return Math.ceil(this.#memoryPeakBytes / 1_048_576);
+    return Math.ceil((this.#sandbox.memoryPeakBytes() ?? 0) / 1_048_576);
+  }
+
+  /** Init has the machine's whole CPU; from now on the share follows the memory setting. */
+  limitCpu(): void {
+    this.#sandbox.limitCpu(true);
   }
 
   /** Starts a process and has it load the function. Rejects where the platform cannot. */
   async startInit(timeoutMs: number): Promise<PendingInit> {
     const { paths } = this.#sandbox;
     const variables = this.#variables(paths);
+    this.#sandbox.limitCpu(false);
     const guest = await Guest.start(
       this.#sandbox,
       this.launch.command(paths, variables),
@@ -101,17 +108,12 @@ export class GuestHost implements AsyncDisposable {
     const guest = this.#guest;
     if (guest === undefined) return;
     await guest.stop();
-    this.#notePeak();
     this.#guest = undefined;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.discardGuest();
     await this.#sandbox[Symbol.asyncDispose]();
-  }
-
-  #notePeak(): void {
-    this.#memoryPeakBytes = Math.max(this.#memoryPeakBytes, this.#guest?.memoryPeakBytes() ?? 0);
   }
 
   #variables(paths: GuestPaths): Record<string, string> {

@@ -33,6 +33,9 @@ export class Guest {
 
   private constructor(process: GuestProcess, log: EnvironmentLog, clock: Clock) {
     this.#process = process;
+    if (process.channel === undefined || process.log === undefined) {
+      throw new Error('A runtime that talks in frames must have been given a channel');
+    }
     this.#session = new FramedSession(process.channel);
     this.#clock = clock;
     this.#output = Promise.all([
@@ -56,15 +59,6 @@ export class Guest {
   /** Settles when the process and everything it started are gone. */
   get exited(): Promise<GuestExit> {
     return this.#process.exited;
-  }
-
-  memoryPeakBytes(): number | undefined {
-    return this.#process.memoryPeakBytes();
-  }
-
-  /** Init has the machine's whole CPU; from now on the share follows the memory setting. */
-  limitCpu(): void {
-    this.#process.limitCpu();
   }
 
   /** Settles when the bootstrap is loaded or can no longer be; the next call tells which. */

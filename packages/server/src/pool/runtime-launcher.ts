@@ -4,13 +4,19 @@ import type { FunctionVersion } from '../domain/function.ts';
 import { MANAGED_RUNTIMES, runtimeVersionArn } from '../domain/runtimes.ts';
 import { ServiceError } from '../domain/service-error.ts';
 import type { Interpreter, RuntimeCatalog } from '../runtimes/runtime-catalog.ts';
-import type { GuestCommand, GuestPaths, SandboxDirectories } from '../sandbox/sandbox.ts';
+import type {
+  GuestCommand,
+  GuestPaths,
+  SandboxAssignment,
+  SandboxDirectories,
+} from '../sandbox/sandbox.ts';
 import { launchWarnings } from './launch-warnings.ts';
 import { startArguments } from './start-arguments.ts';
 
 /** Everything needed to start one version's runtime in a sandbox. */
 export interface RuntimeLaunch {
   readonly directories: SandboxDirectories;
+  readonly code: Pick<SandboxAssignment, 'task' | 'taskInPlace'>;
   readonly warnings: readonly string[];
   /** As INIT_START prints it: `nodejs:22.v11`. */
   readonly runtimeVersion: string;
@@ -52,10 +58,10 @@ export class RuntimeLauncher {
     const numbered = `${runtime.family}:${interpreter.version.replace(/\.([^.]*)$/, '.v$1')}`;
     return {
       directories: {
-        ...(await this.#task(version)),
         runtime: this.#bootstrapFolder(interpreter),
         language: interpreter.prefix,
       },
+      code: await this.#task(version),
       warnings: launchWarnings(version, choice, process.arch),
       runtimeVersion: numbered,
       runtimeVersionArn: runtimeVersionArn(version.region, version.runtime),
@@ -66,14 +72,12 @@ export class RuntimeLauncher {
         ],
         environment: { ...environment, _HEARTH_CHANNEL_FD: '3', _LAMBDA_TELEMETRY_LOG_FD: '4' },
         cwd: paths.task,
+        descriptors: 'channel',
       }),
     };
   }
 
-  async #task({
-    code,
-    functionName,
-  }: FunctionVersion): Promise<Pick<SandboxDirectories, 'task' | 'taskInPlace'>> {
+  async #task({ code, functionName }: FunctionVersion): Promise<RuntimeLaunch['code']> {
     if (code.kind === 'archive') return { task: this.#codeStore.directory(code.sha256) };
     // The path was without links when it was deployed: one that is there now may lead anywhere.
     const found = await realpath(code.directory).catch(() => undefined);

@@ -3,7 +3,7 @@ import type { FunctionVersion } from '../domain/function.ts';
 import type { Interpreter } from '../runtimes/runtime-catalog.ts';
 import { startArguments } from './start-arguments.ts';
 
-const PATHS = { task: '/t', runtime: '/r', language: '/l', opt: '/o', tmp: '/tmp' };
+const PATHS = { task: '/t', runtime: '/r', language: '/l', opt: '/o', tmp: '/tmp', cache: '/c' };
 
 function argumentsFor(runtime: string, version: string, nodeOptions = ''): string[] {
   const interpreter = { family: runtime.startsWith('node') ? 'nodejs' : 'python', version };

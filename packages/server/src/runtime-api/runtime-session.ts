@@ -53,6 +53,11 @@ export interface RuntimeSession extends Disposable {
   booted(): Promise<void>;
   init(init: RuntimeInit): Promise<RuntimeResult>;
   invoke(event: RuntimeEvent): Promise<RuntimeResult>;
+  /**
+   * Settles when the runtime waits for the next event, so that it may be frozen: some runtimes do so
+   * at once after an answer, others ask for it later.
+   */
+  idle(): Promise<void>;
   /** Stops reading and writing. Pending calls reject. */
   [Symbol.dispose](): void;
 }

@@ -59,13 +59,18 @@ async function openProcess(
 async function tryDriver(driver: SandboxDriver): Promise<void> {
   try {
     // Any folder will do, as the program is the system's.
-    const directories = { task: '/usr', runtime: '/usr', language: '/usr' };
+    const assignment = { task: '/usr', memoryMb: 128, ephemeralStorageMb: 1 };
     await using sandbox = await driver.create(
-      { environmentId: 'probe', directories, memoryMb: 128, ephemeralStorageMb: 1 },
+      { environmentId: 'probe', directories: {}, assignment },
       AbortSignal.timeout(PROBE_TIMEOUT_MS),
     );
     const process = await sandbox.start(
-      { argv: ['/usr/bin/env', 'true'], environment: { PATH: '/usr/bin:/bin' }, cwd: '/tmp' },
+      {
+        argv: ['/usr/bin/env', 'true'],
+        environment: { PATH: '/usr/bin:/bin' },
+        cwd: '/tmp',
+        descriptors: 'standard',
+      },
       AbortSignal.timeout(PROBE_TIMEOUT_MS),
     );
     const { code, signal } = await process.exited;

@@ -8,6 +8,7 @@ import type {
   GuestExit,
   GuestProcess,
   Sandbox,
+  SandboxAssignment,
   SandboxDirectories,
   SandboxDriver,
   SandboxSpec,
@@ -23,11 +24,15 @@ export interface ProgramOutcome {
   readonly stderr: string;
 }
 
+/** What a test wants of a sandbox other than the bench's own. */
+export type SandboxChange = Partial<SandboxAssignment & Omit<SandboxSpec, 'assignment'>>;
+
 /** A driver on a data folder of its own, with folders to show to guests; removes all it made. */
 export class ContractBench implements AsyncDisposable {
   readonly driver: SandboxDriver;
   readonly dataDir: string;
-  readonly directories: SandboxDirectories;
+  readonly directories: Required<SandboxDirectories>;
+  readonly task: string;
   readonly #folder: string;
   #sandboxes = 0;
 
@@ -35,8 +40,8 @@ export class ContractBench implements AsyncDisposable {
     this.#folder = folder;
     this.dataDir = join(folder, 'data');
     this.driver = driver;
+    this.task = join(folder, 'task');
     this.directories = {
-      task: join(folder, 'task'),
       runtime: join(folder, 'runtime'),
       language: languagePrefix(),
     };
@@ -55,14 +60,23 @@ export class ContractBench implements AsyncDisposable {
     return {
       environmentId: `contract-${this.#sandboxes}`,
       directories: this.directories,
-      memoryMb: 512,
-      ephemeralStorageMb: 16,
+      assignment: this.assignment(),
       ...change,
     };
   }
 
-  create(change: Partial<SandboxSpec> = {}): Promise<Sandbox> {
-    return this.driver.create(this.spec(change), NEVER);
+  assignment(change: Partial<SandboxAssignment> = {}): SandboxAssignment {
+    return { task: this.task, memoryMb: 512, ephemeralStorageMb: 16, ...change };
+  }
+
+  /** A sandbox that is assigned. */
+  create({ environmentId, directories, ...assignment }: SandboxChange = {}): Promise<Sandbox> {
+    const spec = this.spec({
+      assignment: this.assignment(assignment),
+      ...(directories !== undefined && { directories }),
+      ...(environmentId !== undefined && { environmentId }),
+    });
+    return this.driver.create(spec, NEVER);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -76,31 +90,52 @@ export function languagePrefix(): string {
   return dirname(dirname(realpathSync(process.execPath)));
 }
 
+/** A guest that was given a channel and a log. */
+export type ChannelGuest = GuestProcess &
+  Readonly<Record<'channel', NonNullable<GuestProcess['channel']>>> &
+  Readonly<Record<'log', NonNullable<GuestProcess['log']>>>;
+
+async function channelled(started: Promise<GuestProcess>): Promise<ChannelGuest> {
+  const guest = await started;
+  if (!hasChannel(guest)) throw new Error('A guest with the descriptors `channel` must have one');
+  return guest;
+}
+
+function hasChannel(guest: GuestProcess): guest is ChannelGuest {
+  return guest.channel !== undefined && guest.log !== undefined;
+}
+
 /** Starts a fixed script of a test in the system's shell. */
 export function startShell(
   sandbox: Sandbox,
   script: string,
   ...parameters: string[]
-): Promise<GuestProcess> {
+): Promise<ChannelGuest> {
   const environment = { PATH: '/usr/bin:/bin' };
   const argv = ['/bin/sh', '-c', script, 'sh', ...parameters] as const;
-  return sandbox.start({ argv: [...argv], environment, cwd: sandbox.paths.tmp }, NEVER);
+  const cwd = sandbox.paths.tmp;
+  return channelled(
+    sandbox.start({ argv: [...argv], environment, cwd, descriptors: 'channel' }, NEVER),
+  );
 }
 
 /** Starts a fixed script of a test in the sandbox's Node.js. */
-export function startNode(sandbox: Sandbox, script: string): Promise<GuestProcess> {
+export function startNode(sandbox: Sandbox, script: string): Promise<ChannelGuest> {
   const program = `${sandbox.paths.language}/bin/node`;
   const environment = { PATH: '/usr/bin:/bin' };
-  return sandbox.start(
-    { argv: [program, '-e', script], environment, cwd: sandbox.paths.tmp },
-    NEVER,
+  const cwd = sandbox.paths.tmp;
+  return channelled(
+    sandbox.start(
+      { argv: [program, '-e', script], environment, cwd, descriptors: 'channel' },
+      NEVER,
+    ),
   );
 }
 
 /** Reads all output of a guest, to its end. */
 export async function outcomeOf(guest: GuestProcess): Promise<ProgramOutcome> {
-  guest.log.resume();
-  guest.channel.resume();
+  guest.log?.resume();
+  guest.channel?.resume();
   const [exit, stdout, stderr] = await Promise.all([
     guest.exited,
     text(guest.stdout),

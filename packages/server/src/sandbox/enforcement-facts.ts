@@ -21,6 +21,7 @@ export const ENFORCEMENT_PROPERTIES: readonly (keyof SandboxEnforcement)[] = [
   'network',
   'systemCalls',
   'user',
+  'freeze',
 ];
 
 /** The facts as the flags of the port. A property that has no fact is not enforced. */
@@ -37,6 +38,7 @@ export function enforcementOf(facts: readonly EnforcementFact[]): SandboxEnforce
     network: enforced('network'),
     systemCalls: enforced('systemCalls'),
     user: enforced('user'),
+    freeze: enforced('freeze'),
   };
 }
 

@@ -1,15 +1,19 @@
 import { describe, expect, test } from 'vitest';
 import { NEVER } from './contract-bench.ts';
 import { createFakeDriver, type FakeGuest } from './fake/fake-driver.ts';
-import { SandboxError, type SandboxSpec } from './sandbox.ts';
+import { type GuestCommand, SandboxError, type SandboxSpec } from './sandbox.ts';
 
 const SPEC: SandboxSpec = {
   environmentId: 'e1',
-  directories: { task: '/t', runtime: '/r', language: '/l' },
-  memoryMb: 128,
-  ephemeralStorageMb: 512,
+  directories: { runtime: '/r', language: '/l' },
+  assignment: { task: '/t', memoryMb: 128, ephemeralStorageMb: 512 },
 };
-const COMMAND = { argv: ['/bin/x'] as [string], environment: {}, cwd: '/' };
+const COMMAND: GuestCommand = {
+  argv: ['/bin/x'],
+  environment: {},
+  cwd: '/',
+  descriptors: 'channel',
+};
 
 describe('the guard of drivers', () => {
   test('a guest that is played talks over the ends that the server does not have', async () => {
@@ -18,12 +22,12 @@ describe('the guard of drivers', () => {
     await using sandbox = await driver.create(SPEC, NEVER);
     const process = await sandbox.start(COMMAND, NEVER);
     const received = new Promise((resolve) => {
-      process.channel.once('data', (data) => resolve(String(data)));
+      process.channel?.once('data', (data) => resolve(String(data)));
     });
     guests[0]?.channel.write('hello');
     expect(await received).toBe('hello');
-    process.limitCpu();
-    expect(guests[0]?.cpuLimited).toBe(true);
+    sandbox.limitCpu(true);
+    expect(guests[0]?.sandbox.cpuLimited).toBe(true);
     guests[0]?.exit(7);
     expect(await process.exited).toEqual({ code: 7, signal: undefined, outOfMemory: false });
   });
@@ -81,7 +85,8 @@ describe('the guard of drivers', () => {
     ['ephemeralStorageMb', Number.NaN],
   ])('%s %s is refused', async (name, value) => {
     await using driver = createFakeDriver({ onStart: () => {} });
-    await expect(driver.create({ ...SPEC, [name]: value }, NEVER)).rejects.toThrow(
+    const assignment = { task: '/t', memoryMb: 128, ephemeralStorageMb: 512, [name]: value };
+    await expect(driver.create({ ...SPEC, assignment }, NEVER)).rejects.toThrow(
       `${name} must be a whole number >= 1: received ${value}`,
     );
   });

@@ -1,23 +1,34 @@
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { Socket } from 'node:net';
-import { type GuestProcess, SandboxError } from './sandbox.ts';
+import { type GuestCommand, type GuestProcess, SandboxError } from './sandbox.ts';
 
-/** The descriptors that a guest gets: nothing to read, output, errors, the channel, the log. */
-export const GUEST_STDIO = ['ignore', 'pipe', 'pipe', 'pipe', 'pipe'] as const;
+/** The descriptors that a guest gets: nothing to read, output, errors, then the channel and the log. */
+const GUEST_STDIO = {
+  standard: ['ignore', 'pipe', 'pipe'],
+  channel: ['ignore', 'pipe', 'pipe', 'pipe', 'pipe'],
+} as const;
+
+type GuestDescriptors = GuestCommand['descriptors'];
+
+/** As `spawn` takes them. */
+export function guestStdio(descriptors: GuestDescriptors): ('ignore' | 'pipe')[] {
+  return [...GUEST_STDIO[descriptors]];
+}
 
 export type GuestStreams = Pick<GuestProcess, 'channel' | 'stdout' | 'stderr' | 'log'>;
 
 /**
- * The server's ends of `GUEST_STDIO`. A guest may close its ends whenever it likes: what is written
+ * The server's ends of `guestStdio`. A guest may close its ends whenever it likes: what is written
  * afterwards fails without ending the server, and the exit tells why.
  */
-export function guestStreams(child: ChildProcess): GuestStreams {
+export function guestStreams(child: ChildProcess, descriptors: GuestDescriptors): GuestStreams {
+  const hasChannel = descriptors === 'channel';
   return {
     stdout: childSocket(child, 1),
     stderr: childSocket(child, 2),
-    channel: childSocket(child, 3),
-    log: childSocket(child, 4),
+    channel: hasChannel ? childSocket(child, 3) : undefined,
+    log: hasChannel ? childSocket(child, 4) : undefined,
   };
 }
 
@@ -28,9 +39,9 @@ export function guestStreams(child: ChildProcess): GuestStreams {
  */
 export function holdOutput(streams: GuestStreams): () => void {
   const all = [streams.stdout, streams.stderr, streams.log, streams.channel];
-  for (const stream of all) stream.on('readable', keepUnread);
+  for (const stream of all) stream?.on('readable', keepUnread);
   return () => {
-    for (const stream of all) stream.off('readable', keepUnread);
+    for (const stream of all) stream?.off('readable', keepUnread);
   };
 }
 

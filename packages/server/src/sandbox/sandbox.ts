@@ -1,4 +1,5 @@
 import type { Duplex, Readable } from 'node:stream';
+import type { GuestNetwork } from './guest-network.ts';
 
 /**
  * What a driver enforces, as data: printed at start, by `hearth doctor` and by the health page.
@@ -23,40 +24,58 @@ export interface SandboxEnforcement {
   readonly systemCalls: boolean;
   /** The function runs as a user of its own, without privileges. */
   readonly user: boolean;
+  /** Between two events nothing of the function runs. */
+  readonly freeze: boolean;
 }
 
-/** Host folders that an environment gets to see, all read-only. Absolute, without symbolic links. */
+/** Host folders that a sandbox shows from its beginning, read-only. Absolute, without symbolic links. */
 export interface SandboxDirectories {
-  /** The function's code. */
+  /** The bootstrap. */
+  readonly runtime?: string;
+  /** Prefix of the interpreter: `<language>/bin/node`. */
+  readonly language?: string;
+}
+
+/** What makes a sandbox that of one function. Folders are absolute, without symbolic links. */
+export interface SandboxAssignment {
+  /** The function's code, shown read-only. */
   readonly task: string;
   /**
    * True where the code is somebody's own folder that runs in place, not one that the server made:
    * the function may then read in it what the folder's owner may.
    */
   readonly taskInPlace?: boolean;
-  /** The bootstrap. */
-  readonly runtime: string;
-  /** Prefix of the interpreter: `<language>/bin/node`. */
-  readonly language: string;
-  /** Merged layers; absent where the function has none. */
+  /** Merged layers, shown read-only; absent where the function has none. */
   readonly opt?: string;
+  /** Compiled code that the server keeps for the function, shown read-only. */
+  readonly cache?: string;
+  readonly memoryMb: number;
+  readonly ephemeralStorageMb: number;
 }
 
 export interface SandboxSpec {
   /** `[a-z0-9-]+`, unique on this machine; names folders, cgroups and user ids. */
   readonly environmentId: string;
   readonly directories: SandboxDirectories;
-  readonly memoryMb: number;
-  readonly ephemeralStorageMb: number;
+  /**
+   * Absent: a generic sandbox, which is assigned later. Until then its `/tmp` is not for use, and
+   * where the driver does not assign running sandboxes, nothing can be started.
+   */
+  readonly assignment?: SandboxAssignment;
 }
 
-/** Where the folders are, seen from inside. `/var/task` … under `namespace`, host paths under `process`. */
+/**
+ * Where the folders are, seen from inside: `/var/task` … under `namespace`, host paths under
+ * `process`. Those of an assignment are final once the sandbox is assigned.
+ */
 export interface GuestPaths {
   readonly task: string;
   readonly runtime: string;
   readonly language: string;
   readonly opt: string;
   readonly tmp: string;
+  /** Of `SandboxAssignment.cache`; an empty folder where there is none. */
+  readonly cache: string;
 }
 
 export interface GuestCommand {
@@ -65,6 +84,8 @@ export interface GuestCommand {
   /** The whole environment of the process: nothing is inherited from the server. */
   readonly environment: Readonly<Record<string, string>>;
   readonly cwd: string;
+  /** What it has open: `standard` 0 to 2; `channel` also 3, the channel, and 4, for log frames. */
+  readonly descriptors: 'channel' | 'standard';
 }
 
 /** How a guest's main process ended; exactly one of `code` and `signal` is set. */
@@ -76,27 +97,19 @@ export interface GuestExit {
   readonly outOfMemory: boolean;
 }
 
-/** A running main process with everything it started. */
+/** A running program with everything it started. */
 export interface GuestProcess {
   /** File descriptor 3 of the guest: both ways, framed by the runtime session. */
-  readonly channel: Duplex;
+  readonly channel: Duplex | undefined;
   readonly stdout: Readable;
   readonly stderr: Readable;
   /** File descriptor 4 of the guest: log frames. */
-  readonly log: Readable;
-  /** Settles once the main process and everything it started are gone. Never rejects. */
+  readonly log: Readable | undefined;
+  /** Settles once the program and everything it started are gone. Never rejects. */
   readonly exited: Promise<GuestExit>;
-  /**
-   * Most memory that the environment has held, in bytes; undefined where it cannot be told. Cheap
-   * (reads a held descriptor) and never throws, also after the exit.
-   */
-  memoryPeakBytes(): number | undefined;
-  /**
-   * From now on the guest's share of the CPU follows its memory; until then it has whole cores, as
-   * AWS gives during init. Where CPU is not enforced, and after the exit, it does nothing.
-   */
-  limitCpu(): void;
-  /** Ends all of it with SIGKILL; settles with `exited`. After the exit it does nothing. */
+  /** SIGTERM to the program alone. After the exit, and while frozen, nothing comes of it. */
+  terminate(): void;
+  /** Ends all of it with SIGKILL, also while frozen; settles with `exited`. After the exit it does nothing. */
   kill(): Promise<void>;
 }
 
@@ -106,19 +119,49 @@ export interface GuestProcess {
  */
 export interface Sandbox extends AsyncDisposable {
   readonly paths: GuestPaths;
+  readonly network: GuestNetwork;
   /**
-   * Starts the main process. One at a time: while another one lives it throws. Rejects with a
-   * SandboxError where the process cannot be started; after dispose it always rejects.
+   * Gives a generic sandbox to a function: its folders appear, its limits hold, its memory peak
+   * starts anew. Once, and where the driver's capabilities say so also while a process runs. Rejects
+   * with a SandboxError; what is half done then is only good for dispose.
+   */
+  assign(assignment: SandboxAssignment): Promise<void>;
+  /**
+   * Starts a program. Several may live at once and share `/tmp`, network and limits; none sees the
+   * others. Rejects with a SandboxError where it cannot be started, while frozen, and after dispose.
    */
   start(command: GuestCommand, signal: AbortSignal): Promise<GuestProcess>;
-  /** Kills what runs and removes folders, mounts and cgroups. Repeated calls share one outcome. */
+  /**
+   * Sets whether the sandbox's share of the CPU follows its memory. A new one has whole cores, as
+   * AWS gives during init. Where CPU is not enforced it does nothing.
+   */
+  limitCpu(limited: boolean): void;
+  /**
+   * Most memory that the sandbox has held at one time since it was assigned, in bytes; undefined
+   * where it cannot be told. Cheap (reads a held descriptor) and never throws, also after dispose.
+   */
+  memoryPeakBytes(): number | undefined;
+  /**
+   * No process of the sandbox runs until `thaw`. Cheap, repeatable, and it holds within a
+   * millisecond after it returns; where freezing is not enforced it does what it can.
+   */
+  freeze(): void;
+  thaw(): void;
+  /** Kills what runs, also while frozen, and removes folders, mounts and cgroups. Repeated calls share one outcome. */
   [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** What a driver can do beyond the port, as data. */
+export interface SandboxCapabilities {
+  /** A generic sandbox may run processes before it is assigned. */
+  readonly assignsRunning: boolean;
 }
 
 /** A way of making sandboxes. Safe for concurrent calls. */
 export interface SandboxDriver extends AsyncDisposable {
   readonly name: 'process' | 'namespace' | 'fake';
   readonly enforcement: SandboxEnforcement;
+  readonly capabilities: SandboxCapabilities;
   /** Rejects with a SandboxError, and leaves nothing behind, where it fails or is aborted. */
   create(spec: SandboxSpec, signal: AbortSignal): Promise<Sandbox>;
   /** Ends and removes what an earlier server on the same data folder left after it was killed. */

@@ -36,7 +36,8 @@ async function startServer(
   bench: ContractBench,
   seconds: string,
 ): Promise<{ server: ChildProcess; instanceId: string } & AsyncDisposable> {
-  const { task, language } = bench.directories;
+  const { task } = bench;
+  const { language } = bench.directories;
   const parameters = [FIXTURE, choice, bench.dataDir, task, language, seconds];
   const server = spawn(process.execPath, parameters, { stdio: ['ignore', 'pipe', 'inherit'] });
   const [instanceId]: string[] = await once(createInterface(server.stdout), 'line');

@@ -61,6 +61,8 @@ export interface LinuxSystemCalls {
   openProcess(pid: number): number;
   /** SIGKILL through a descriptor of `openProcess`. A process that is gone is no error. */
   killProcess(descriptor: number): void;
+  /** The same with SIGTERM. */
+  terminateProcess(descriptor: number): void;
   /**
    * Settles once the process is dead, with its PID namespace where it is the first of one. Called
    * once for a descriptor, which stays open until then.
@@ -75,6 +77,7 @@ const CLOSE_ON_EXEC = 0o2000000;
 const MFD_CLOEXEC = 1;
 const CLOSE_RANGE_CLOEXEC = 4;
 const SIGKILL = 9;
+const SIGTERM = 15;
 const POLLIN = 1;
 // The numbers of system calls newer than 5.0 are the same on every architecture.
 const SYS_PIDFD_SEND_SIGNAL = 424;
@@ -133,6 +136,21 @@ async function load(): Promise<LinuxSystemCalls> {
     return { soft: old.readBigUInt64LE(0), hard: old.readBigUInt64LE(8) };
   };
 
+  const sendSignal = (descriptor: number, signal: number): void => {
+    const result: number = syscall(
+      SYS_PIDFD_SEND_SIGNAL,
+      'int',
+      descriptor,
+      'int',
+      signal,
+      'void *',
+      null,
+      'unsigned int',
+      0,
+    );
+    if (result < 0 && errorCode() !== 'ESRCH') checked(result, 'pidfd_send_signal', descriptor);
+  };
+
   return {
     mount(source, target, type, flags, data) {
       checked(mount(source, target, type || null, flags, data || null), 'mount', target);
@@ -169,20 +187,8 @@ async function load(): Promise<LinuxSystemCalls> {
     },
     openProcess: (pid) =>
       checked(syscall(SYS_PIDFD_OPEN, 'int', pid, 'unsigned int', 0), 'pidfd_open', pid),
-    killProcess(descriptor) {
-      const result: number = syscall(
-        SYS_PIDFD_SEND_SIGNAL,
-        'int',
-        descriptor,
-        'int',
-        SIGKILL,
-        'void *',
-        null,
-        'unsigned int',
-        0,
-      );
-      if (result < 0 && errorCode() !== 'ESRCH') checked(result, 'pidfd_send_signal', descriptor);
-    },
+    killProcess: (descriptor) => sendSignal(descriptor, SIGKILL),
+    terminateProcess: (descriptor) => sendSignal(descriptor, SIGTERM),
     processEnded: (descriptor) =>
       new Promise((resolve) => {
         if (isReadable(descriptor)) {

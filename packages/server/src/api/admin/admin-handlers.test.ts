@@ -252,6 +252,7 @@ describe('the health handler', () => {
     network: false,
     systemCalls: false,
     user: false,
+    freeze: false,
   };
   const facts = {
     version: '1.2.3',

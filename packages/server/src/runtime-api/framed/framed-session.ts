@@ -49,6 +49,8 @@ export class FramedSession implements RuntimeSession {
   #phase: Phase = 'booting';
   #gone: RuntimeGoneError | undefined;
   #pending: PendingCall | undefined;
+  /** Of those who wait for the runtime to wait. */
+  #idle: PromiseWithResolvers<void> | undefined;
   #requestId = '';
   #stream: StreamedResponse | undefined;
 
@@ -89,6 +91,13 @@ export class FramedSession implements RuntimeSession {
     const result = this.#call();
     this.#writeInvoke(event);
     return result;
+  }
+
+  idle(): Promise<void> {
+    if (this.#gone !== undefined) return Promise.reject(this.#gone);
+    if (this.#phase === 'idle') return Promise.resolve();
+    this.#idle ??= Promise.withResolvers();
+    return this.#idle.promise;
   }
 
   [Symbol.dispose](): void {
@@ -225,6 +234,9 @@ export class FramedSession implements RuntimeSession {
     this.#phase = phase;
     this.#pending = undefined;
     pending?.resolve(result);
+    if (phase !== 'idle') return;
+    this.#idle?.resolve();
+    this.#idle = undefined;
   }
 
   #violate(violation: string): void {
@@ -244,6 +256,7 @@ export class FramedSession implements RuntimeSession {
     this.#channel.destroy();
     this.#booted.reject(error);
     pending?.reject(error);
+    this.#idle?.reject(error);
   }
 }
 

@@ -1,46 +1,111 @@
 import { type Duplex, duplexPair, PassThrough } from 'node:stream';
+import type { GuestNetwork } from '../guest-network.ts';
+import { HostNetwork } from '../host-network.ts';
 import { enforcementOf } from '../enforcement-facts.ts';
 import { exitWithCode } from '../guest-exit.ts';
 import { type DriverCore, GuardedDriver } from '../guarded-driver.ts';
 import type {
   GuestCommand,
   GuestExit,
+  GuestPaths,
   GuestProcess,
   Sandbox,
+  SandboxAssignment,
   SandboxDriver,
   SandboxSpec,
 } from '../sandbox.ts';
 
+/** A sandbox as the test that plays its guests sees it. */
+export class FakeSandbox implements Sandbox {
+  readonly spec: SandboxSpec;
+  readonly network: GuestNetwork & AsyncDisposable = new HostNetwork();
+  readonly guests: FakeGuest[] = [];
+  readonly #script: FakeScript;
+  assignment: SandboxAssignment | undefined;
+  /** What `memoryPeakBytes()` says. */
+  peakBytes: number | undefined;
+  /** True while the sandbox's share of the CPU follows its memory. */
+  cpuLimited = false;
+  frozen = false;
+
+  constructor(spec: SandboxSpec, script: FakeScript) {
+    this.spec = spec;
+    this.assignment = spec.assignment;
+    this.#script = script;
+  }
+
+  get paths(): GuestPaths {
+    const { runtime = '/var/runtime', language = '/var/lang' } = this.spec.directories;
+    const { task = '/var/task', opt = '/opt', cache = '/cache' } = this.assignment ?? {};
+    return { runtime, language, task, opt, cache, tmp: '/tmp' };
+  }
+
+  async assign(assignment: SandboxAssignment): Promise<void> {
+    await this.#script.onAssign?.(this, assignment);
+    this.assignment = assignment;
+  }
+
+  async start(command: GuestCommand): Promise<GuestProcess> {
+    const guest = new FakeGuest(this, command);
+    this.guests.push(guest);
+    await this.#script.onStart(guest);
+    return guest.process;
+  }
+
+  limitCpu(limited: boolean): void {
+    this.cpuLimited = limited;
+  }
+
+  memoryPeakBytes(): number | undefined {
+    return this.peakBytes;
+  }
+
+  freeze(): void {
+    this.frozen = true;
+  }
+
+  thaw(): void {
+    this.frozen = false;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.network[Symbol.asyncDispose]();
+    await this.#script.onDispose?.(this.spec);
+  }
+}
+
 /** A guest as the test that plays it sees it: the other ends of its descriptors, and its exit. */
 export class FakeGuest {
-  readonly spec: SandboxSpec;
+  readonly sandbox: FakeSandbox;
   readonly command: GuestCommand;
   /** The guest's end of the channel. */
   readonly channel: Duplex;
   readonly stdout = new PassThrough();
   readonly stderr = new PassThrough();
   readonly log = new PassThrough();
-  memoryPeakBytes: number | undefined;
-  /** True once the environment's share of the CPU applies. */
-  cpuLimited = false;
+  /** True once the server has asked the program to end. */
+  terminated = false;
   /** What the server holds. */
   readonly process: GuestProcess;
+  /** Plays what the program does when it is asked to end; nothing where it is not set. */
+  onTerminate: (() => void) | undefined;
   readonly #exited = Promise.withResolvers<GuestExit>();
 
-  constructor(spec: SandboxSpec, command: GuestCommand) {
-    this.spec = spec;
+  constructor(sandbox: FakeSandbox, command: GuestCommand) {
+    this.sandbox = sandbox;
     this.command = command;
     const [channel, serverChannel] = duplexPair();
     this.channel = channel;
+    const hasChannel = command.descriptors === 'channel';
     this.process = {
-      channel: serverChannel,
+      channel: hasChannel ? serverChannel : undefined,
       stdout: this.stdout,
       stderr: this.stderr,
-      log: this.log,
+      log: hasChannel ? this.log : undefined,
       exited: this.#exited.promise,
-      memoryPeakBytes: () => this.memoryPeakBytes,
-      limitCpu: () => {
-        this.cpuLimited = true;
+      terminate: () => {
+        this.terminated = true;
+        this.onTerminate?.();
       },
       kill: async () => {
         this.exit({ code: undefined, signal: 'killed', outOfMemory: false });
@@ -60,6 +125,7 @@ export class FakeGuest {
 export interface FakeScript {
   /** Plays a guest that has been started. */
   readonly onStart: (guest: FakeGuest) => void | Promise<void>;
+  readonly onAssign?: (sandbox: FakeSandbox, to: SandboxAssignment) => void | Promise<void>;
   readonly onCreate?: (spec: SandboxSpec, signal: AbortSignal) => void | Promise<void>;
   readonly onDispose?: (spec: SandboxSpec) => void | Promise<void>;
 }
@@ -72,6 +138,7 @@ export function createFakeDriver(script: FakeScript): SandboxDriver {
 class FakeDriver implements DriverCore {
   readonly name = 'fake';
   readonly enforcement = enforcementOf([]);
+  readonly capabilities = { assignsRunning: true };
   readonly #script: FakeScript;
 
   constructor(script: FakeScript) {
@@ -82,17 +149,7 @@ class FakeDriver implements DriverCore {
     const script = this.#script;
     await script.onCreate?.(spec, signal);
     signal.throwIfAborted();
-    return {
-      paths: { ...spec.directories, opt: spec.directories.opt ?? '/opt', tmp: '/tmp' },
-      async start(command) {
-        const guest = new FakeGuest(spec, command);
-        await script.onStart(guest);
-        return guest.process;
-      },
-      async [Symbol.asyncDispose]() {
-        await script.onDispose?.(spec);
-      },
-    };
+    return new FakeSandbox(spec, script);
   }
 
   async sweep(): Promise<void> {}

@@ -8,6 +8,7 @@ export const GUEST_PATHS: GuestPaths = {
   language: '/var/lang',
   opt: '/opt',
   tmp: '/tmp',
+  cache: '/var/hearth/cache',
 };
 
 /** Descriptors that bubblewrap gets besides those of the guest; it closes them before the guest. */
@@ -21,8 +22,8 @@ const SHARED_MEMORY_BYTES = 64 * 1_048_576;
 /** Folders of the host, where the environment's user can reach them. */
 export interface GuestFolders {
   readonly task: string;
-  readonly runtime: string;
-  readonly language: string;
+  readonly runtime: string | undefined;
+  readonly language: string | undefined;
   readonly opt: string | undefined;
   readonly tmp: string;
 }
@@ -38,7 +39,6 @@ export function bwrapArguments(
   folders: GuestFolders,
   command: GuestCommand,
 ): string {
-  const { opt } = folders;
   const parts = [
     ['--unshare-user', '--unshare-pid', '--unshare-ipc', '--unshare-uts', '--unshare-cgroup-try'],
     // The network is the host's as long as environments have none of their own.
@@ -48,9 +48,10 @@ export function bwrapArguments(
     ['--proc', '/proc', '--dev', '/dev'],
     ['--perms', '1777', '--size', String(SHARED_MEMORY_BYTES), '--tmpfs', '/dev/shm'],
     ['--ro-bind', folders.task, GUEST_PATHS.task],
-    ['--ro-bind', folders.runtime, GUEST_PATHS.runtime],
-    ['--ro-bind', folders.language, GUEST_PATHS.language],
-    opt === undefined ? ['--dir', GUEST_PATHS.opt] : ['--ro-bind', opt, GUEST_PATHS.opt],
+    shown(folders.runtime, GUEST_PATHS.runtime),
+    shown(folders.language, GUEST_PATHS.language),
+    shown(folders.opt, GUEST_PATHS.opt),
+    shown(undefined, GUEST_PATHS.cache),
     ['--bind', folders.tmp, GUEST_PATHS.tmp],
     ['--remount-ro', '/dev', '--remount-ro', '/'],
     ['--chdir', command.cwd],
@@ -61,4 +62,8 @@ export function bwrapArguments(
     .flat()
     .map((part) => `${part}\0`)
     .join('');
+}
+
+function shown(folder: string | undefined, path: string): string[] {
+  return folder === undefined ? ['--dir', path] : ['--ro-bind', folder, path];
 }

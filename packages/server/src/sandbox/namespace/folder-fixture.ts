@@ -45,9 +45,8 @@ export async function findMappingObstacle(): Promise<string | undefined> {
   if (typeof bench === 'string') return bench;
   await using used = bench;
   const task = privateFolder(join(used.dataDir, '..', 'probe'));
-  const mapped = { ...used.directories, task, taskInPlace: true };
   try {
-    await used.create({ directories: mapped });
+    await used.create({ task, taskInPlace: true });
     return undefined;
   } catch (error) {
     if (error instanceof CodeFolderError) return error.message;

@@ -87,7 +87,7 @@ describe('a sandbox of the namespace driver', () => {
     const { stdout } = await runShell(sandbox, script);
     expect(stdout).toMatch(/^\S*bwrap --args 5 -- \/bin\/sh -c /);
     expect(stdout).not.toContain(bench.dataDir);
-    expect(stdout).not.toContain(bench.directories.task);
+    expect(stdout).not.toContain(bench.task);
   });
 
   test('has a host name and system V objects of its own', async (context) => {
@@ -137,9 +137,9 @@ describe('a sandbox of the namespace driver', () => {
     mkdirSync(join(closed, 'task'), { recursive: true });
     chmodSync(closed, 0o700);
     writeFileSync(join(closed, 'task', 'code.txt'), 'hidden code');
-    const directories = { ...bench.directories, task: join(closed, 'task') };
-    await using sandbox = await bench.create({ directories });
-    await using second = await bench.create({ directories });
+    const task = join(closed, 'task');
+    await using sandbox = await bench.create({ task });
+    await using second = await bench.create({ task });
     expect((await runShell(sandbox, 'cat /var/task/code.txt')).stdout).toBe('hidden code');
     expect((await runShell(second, 'echo x > /var/task/new; echo $?')).stdout.trim()).not.toBe('0');
   });
@@ -222,7 +222,7 @@ describe('a sandbox of the namespace driver', () => {
       return Number(String(share));
     };
     expect(await shareUsed()).toBeGreaterThan(0.3);
-    guest.limitCpu();
+    sandbox.limitCpu(true);
     // 128 MB are 7.2 % of a core; a period that has begun may still be used up.
     expect(await shareUsed()).toBeLessThan(0.25);
     await guest.kill();

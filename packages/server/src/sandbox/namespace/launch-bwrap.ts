@@ -2,12 +2,13 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, readFileSync, writeSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { Resource } from '../../system-calls/linux-system-calls.ts';
-import { childSocket, GUEST_STDIO, spawnFailure } from '../guest-streams.ts';
+import { childSocket, guestStdio, spawnFailure } from '../guest-streams.ts';
 import { type ProcessTag, spawnTagged } from '../process-tag.ts';
 import { SystemClock } from '../../clock/system-clock.ts';
 import type { LinuxSystemCalls } from '../../system-calls/linux-system-calls.ts';
 import { ARGUMENTS_FD, BLOCK_FD, STATUS_FD } from './bwrap-arguments.ts';
 import { BwrapStatus } from './bwrap-status.ts';
+import type { GuestCommand } from '../sandbox.ts';
 import type { SandboxPrograms } from './sandbox-programs.ts';
 import type { ControlGroup } from './control-group.ts';
 import type { HostUser } from './uid-range.ts';
@@ -46,7 +47,7 @@ const GUEST_POLL_MS = 1;
 export async function launchBwrap(
   plan: LaunchPlan,
   bwrapArguments: string,
-  argv: readonly string[],
+  { argv, descriptors }: GuestCommand,
 ): Promise<LaunchedBwrap> {
   const { calls, group, tag, user } = plan;
   const argumentsFile = calls.createMemoryFile('hearth-arguments');
@@ -58,7 +59,7 @@ export async function launchBwrap(
       // Visible inside as the environment of process 1.
       env: {},
       ...user,
-      stdio: stdioOf(argumentsFile, block.read),
+      stdio: stdioOf(descriptors, argumentsFile, block.read),
     });
   const startTagged = (): ChildProcess =>
     tag === undefined ? start() : spawnTagged(calls, tag, start);
@@ -163,8 +164,12 @@ function commandLine(
   return [prlimit, `--nofile=${OPEN_FILES}:${OPEN_FILES}`, '--core=0:0', bwrap, ...start];
 }
 
-function stdioOf(argumentsFile: number, blockEnd: number): (number | 'pipe' | 'ignore')[] {
-  const stdio: (number | 'pipe' | 'ignore')[] = [...GUEST_STDIO];
+function stdioOf(
+  descriptors: GuestCommand['descriptors'],
+  argumentsFile: number,
+  blockEnd: number,
+): (number | 'pipe' | 'ignore')[] {
+  const stdio: (number | 'pipe' | 'ignore')[] = guestStdio(descriptors);
   stdio[ARGUMENTS_FD] = argumentsFile;
   stdio[STATUS_FD] = 'pipe';
   stdio[BLOCK_FD] = blockEnd;

@@ -9,9 +9,10 @@ import {
   SandboxError,
   type SandboxSpec,
 } from '../sandbox.ts';
+import { HostNetwork } from '../host-network.ts';
 import { bwrapArguments, GUEST_PATHS, type GuestFolders } from './bwrap-arguments.ts';
 import type { LaunchPlan } from './launch-bwrap.ts';
-import { startNamespaceGuest } from './namespace-guest.ts';
+import { type MeasuredGuest, startNamespaceGuest } from './namespace-guest.ts';
 import { NamespaceHost, type SandboxPlace } from './namespace-host.ts';
 import { findSandboxPrograms, type SandboxPrograms } from './sandbox-programs.ts';
 import type { SystemImage } from './system-image.ts';
@@ -42,6 +43,7 @@ export async function openNamespaceDriver(
 class NamespaceDriver implements DriverCore {
   readonly name = 'namespace';
   readonly enforcement: SandboxEnforcement;
+  readonly capabilities = { assignsRunning: false };
   readonly #host: NamespaceHost;
   readonly #programs: SandboxPrograms;
 
@@ -83,6 +85,8 @@ class NamespaceSandbox implements Sandbox {
   readonly #image: SystemImage;
   readonly #folders: GuestFolders;
   readonly #place: SandboxPlace;
+  readonly network = new HostNetwork();
+  #guest: MeasuredGuest | undefined;
 
   constructor(plan: LaunchPlan, image: SystemImage, place: SandboxPlace) {
     this.#plan = plan;
@@ -91,12 +95,30 @@ class NamespaceSandbox implements Sandbox {
     this.#place = place;
   }
 
-  start(command: GuestCommand, signal: AbortSignal): Promise<GuestProcess> {
+  async assign(): Promise<void> {
+    throw new SandboxError('generic sandboxes are to come');
+  }
+
+  limitCpu(limited: boolean): void {
+    this.#plan.group?.limitCpu(limited);
+  }
+
+  memoryPeakBytes(): number | undefined {
+    return this.#plan.group?.memoryPeakBytes() ?? this.#guest?.memoryPeakBytes();
+  }
+
+  freeze(): void {}
+
+  thaw(): void {}
+
+  async start(command: GuestCommand, signal: AbortSignal): Promise<GuestProcess> {
     const parameters = bwrapArguments(this.#image.arguments, this.#folders, command);
-    return startNamespaceGuest(this.#plan, parameters, command.argv, signal);
+    this.#guest = await startNamespaceGuest(this.#plan, parameters, command, signal);
+    return this.#guest;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.network[Symbol.asyncDispose]();
     await this.#place[Symbol.asyncDispose]();
   }
 }
@@ -136,5 +158,6 @@ function namespaceFacts(host: NamespaceHost): EnforcementFact[] {
     },
     { property: 'systemCalls', enforced: false, reason: 'no filter is loaded', remedy: undefined },
     rootOnly('user', 'functions run as the user of the server'),
+    { property: 'freeze', enforced: false, reason: 'it is to come', remedy: undefined },
   ];
 }

@@ -11,7 +11,7 @@ import {
 import { guestStreams, type GuestStreams, holdOutput } from '../guest-streams.ts';
 import { KernelFigure, parseStatusPeak } from '../kernel-figure.ts';
 import { killTagged } from '../process-tag.ts';
-import { type GuestExit, type GuestProcess, SandboxError } from '../sandbox.ts';
+import { type GuestCommand, type GuestExit, type GuestProcess, SandboxError } from '../sandbox.ts';
 import {
   adoptFirstProcess,
   launchBwrap,
@@ -22,6 +22,11 @@ import {
 
 const SIGKILL = 9;
 
+/** A process with the most memory that its sandbox or its program has held, in bytes. */
+export interface MeasuredGuest extends GuestProcess {
+  memoryPeakBytes(): number | undefined;
+}
+
 /**
  * Starts the program in a sandbox of its own. Rejects where the sandbox cannot be set up or `signal`
  * is aborted, and then nothing runs any more.
@@ -29,13 +34,12 @@ const SIGKILL = 9;
 export async function startNamespaceGuest(
   plan: LaunchPlan,
   bwrapArguments: string,
-  argv: readonly string[],
+  command: GuestCommand,
   signal: AbortSignal,
-): Promise<GuestProcess> {
-  plan.group?.limitCpu(false);
+): Promise<MeasuredGuest> {
   const killsBefore = plan.group?.outOfMemoryKills() ?? 0;
-  const launched = await launchBwrap(plan, bwrapArguments, argv);
-  const streams = guestStreams(launched.child);
+  const launched = await launchBwrap(plan, bwrapArguments, command);
+  const streams = guestStreams(launched.child, command.descriptors);
   const handOut = holdOutput(streams);
   let first: number | undefined;
   try {
@@ -59,14 +63,14 @@ export async function startNamespaceGuest(
       await launched.ended;
       if (plan.tag !== undefined) await killTagged(plan.calls, plan.tag);
     }
-    for (const stream of Object.values(streams)) stream.destroy();
+    for (const stream of Object.values(streams)) stream?.destroy();
     throw error;
   } finally {
     handOut();
   }
 }
 
-class NamespaceGuest implements GuestProcess {
+class NamespaceGuest implements MeasuredGuest {
   readonly channel;
   readonly stdout;
   readonly stderr;
@@ -120,15 +124,14 @@ class NamespaceGuest implements GuestProcess {
     return this.#plan.group?.memoryPeakBytes() ?? this.#programPeak?.read();
   }
 
-  limitCpu(): void {
-    if (!this.#gone) this.#plan.group?.limitCpu(true);
+  terminate(): void {
+    if (!this.#gone && this.#program !== undefined)
+      this.#plan.calls.terminateProcess(this.#program);
   }
 
   async kill(): Promise<void> {
     if (!this.#gone) {
       this.#plan.calls.killProcess(this.#first);
-      // Thousands of processes with a sliver of CPU would take seconds to die.
-      this.#plan.group?.limitCpu(false);
     }
     await this.exited;
   }
@@ -166,7 +169,7 @@ class NamespaceGuest implements GuestProcess {
  * not be executed, is the function's fault: it ends with the status that a shell gives. Anything else
  * is the platform's. What is on stderr is bubblewrap's, as nothing else has run.
  */
-async function unexecuted(guest: NamespaceGuest, stderr: Readable): Promise<GuestProcess> {
+async function unexecuted(guest: NamespaceGuest, stderr: Readable): Promise<MeasuredGuest> {
   const printed = await text(stderr);
   await guest.exited;
   const errorText = /^bwrap: execvp .*: (.+)$/m.exec(printed)?.[1];
@@ -184,7 +187,7 @@ async function unexecuted(guest: NamespaceGuest, stderr: Readable): Promise<Gues
     log: guest.log,
     exited: Promise.resolve(exitWithCode(status)),
     memoryPeakBytes: () => guest.memoryPeakBytes(),
-    limitCpu: () => {},
+    terminate: () => {},
     kill: () => Promise.resolve(),
   };
 }

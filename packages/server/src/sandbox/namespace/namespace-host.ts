@@ -6,7 +6,12 @@ import {
   loadLinuxSystemCalls,
 } from '../../system-calls/linux-system-calls.ts';
 import { loadMountTreeCalls } from '../../system-calls/mount-tree-calls.ts';
-import type { SandboxDirectories, SandboxSpec } from '../sandbox.ts';
+import {
+  type SandboxAssignment,
+  type SandboxDirectories,
+  SandboxError,
+  type SandboxSpec,
+} from '../sandbox.ts';
 import { ServerInstance } from '../server-instance.ts';
 import type { GuestFolders } from './bwrap-arguments.ts';
 import { checkCodeFolder } from './code-folder.ts';
@@ -132,12 +137,14 @@ export class NamespaceHost implements AsyncDisposable {
     const privileges = this.#privileges;
     const user = privileges?.users.acquire();
     if (user !== undefined) owned.defer(() => privileges?.users.release(user));
-    const folders = await this.#show(spec.directories, user, owned);
-    const tmp = await this.#createTmp(spec, owned);
+    const { assignment } = spec;
+    if (assignment === undefined) throw new SandboxError('generic sandboxes are to come');
+    const folders = await this.#show({ ...spec.directories, ...assignment }, user, owned);
+    const tmp = await this.#createTmp(spec, assignment.ephemeralStorageMb, owned);
     const group = privileges?.groups.create(spec.environmentId, {
       // Pages of the tmpfs on /tmp are charged to who wrote them, so the limit has room for them.
-      memoryBytes: (spec.memoryMb + spec.ephemeralStorageMb) * BYTES_PER_MB,
-      cpuCores: spec.memoryMb / MEMORY_MB_PER_CORE,
+      memoryBytes: (assignment.memoryMb + assignment.ephemeralStorageMb) * BYTES_PER_MB,
+      cpuCores: assignment.memoryMb / MEMORY_MB_PER_CORE,
       processes: PROCESSES,
     });
     if (group !== undefined) owned.use(group);
@@ -152,7 +159,7 @@ export class NamespaceHost implements AsyncDisposable {
 
   /** Puts the folders where the user can read them. */
   async #show(
-    { task, taskInPlace = false, runtime, language, opt }: SandboxDirectories,
+    { task, taskInPlace = false, runtime, language, opt }: SandboxDirectories & SandboxAssignment,
     user: HostUser | undefined,
     owned: AsyncDisposableStack,
   ): Promise<Omit<GuestFolders, 'tmp'>> {
@@ -166,8 +173,8 @@ export class NamespaceHost implements AsyncDisposable {
     };
     const all = [
       kept(taskInPlace ? staged.acquireInPlace(task, user) : staged.acquire(task, user)),
-      kept(staged.acquireTree(runtime, user)),
-      kept(staged.acquire(language, user)),
+      runtime === undefined ? Promise.resolve(runtime) : kept(staged.acquireTree(runtime, user)),
+      language === undefined ? Promise.resolve(language) : kept(staged.acquire(language, user)),
       opt === undefined ? Promise.resolve(opt) : kept(staged.acquire(opt, user)),
     ] as const;
     // Where one fails, what the others are still acquiring has to be known before it is given back.
@@ -176,7 +183,11 @@ export class NamespaceHost implements AsyncDisposable {
     return { task: paths[0], runtime: paths[1], language: paths[2], opt: paths[3] };
   }
 
-  async #createTmp(spec: SandboxSpec, owned: AsyncDisposableStack): Promise<string> {
+  async #createTmp(
+    spec: SandboxSpec,
+    sizeMb: number,
+    owned: AsyncDisposableStack,
+  ): Promise<string> {
     if (this.#privileges === undefined) {
       const folder = join(this.instance.folder, spec.environmentId);
       owned.defer(() => removeTree(folder));
@@ -186,7 +197,7 @@ export class NamespaceHost implements AsyncDisposable {
       return tmp;
     }
     const tmp = join(this.#privileges.mountFolder, 'tmp', spec.environmentId);
-    mountTemporary(this.calls, tmp, spec.ephemeralStorageMb);
+    mountTemporary(this.calls, tmp, sizeMb);
     owned.defer(() => removeMount(this.calls, tmp));
     return tmp;
   }

@@ -26,7 +26,8 @@ test('a server that is not root isolates files and processes, and says what it d
   await using bench = await ContractBench.open(openProcessDriver);
   const dataDir = join(bench.dataDir, '..', 'runtime');
   chownSync(dataDir, ANY_UID, ANY_UID);
-  const { task, language } = bench.directories;
+  const { task } = bench;
+  const { language } = bench.directories;
   const server = spawn(process.execPath, [FIXTURE, dataDir, task, language], {
     uid: ANY_UID,
     gid: ANY_UID,
@@ -52,6 +53,7 @@ test('a server that is not root isolates files and processes, and says what it d
     network: false,
     systemCalls: false,
     user: false,
+    freeze: false,
   });
   expect(facts).toContainEqual({
     property: 'memory',

@@ -16,8 +16,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, type TestContext } from 'vitest';
 import { loadLinuxSystemCalls, MountFlag } from '../../system-calls/linux-system-calls.ts';
-import { ContractBench, lineOf, runNode, runShell, startShell } from '../contract-bench.ts';
-import { CodeFolderError, type Sandbox, type SandboxDirectories } from '../sandbox.ts';
+import {
+  ContractBench,
+  lineOf,
+  runNode,
+  runShell,
+  type SandboxChange,
+  startShell,
+} from '../contract-bench.ts';
+import { CodeFolderError, type Sandbox } from '../sandbox.ts';
 import {
   childNumbers,
   descriptorCount,
@@ -53,9 +60,7 @@ describe('folders that a sandbox shows', () => {
     folder = join(outer, String(count));
   });
 
-  const inPlace = (task: string): { directories: SandboxDirectories } => ({
-    directories: { ...bench.directories, task, taskInPlace: true },
-  });
+  const inPlace = (task: string): SandboxChange => ({ task, taskInPlace: true });
 
   test.each([0, OWNER])('in place are read as their owner, uid %i, would', async (owner) => {
     privateFolder(folder, 'private', owner);
@@ -223,9 +228,8 @@ describe('folders that a sandbox shows', () => {
     const closed = privateFolder(folder);
     const task = privateFolder(join(closed, 'task'));
     chmodSync(task, 0o755);
-    const directories = { ...bench.directories, task };
-    await using sandbox = await bench.create({ directories });
-    await using other = await bench.create({ directories });
+    await using sandbox = await bench.create({ task });
+    await using other = await bench.create({ task });
     const lines = mountLines(` ${task} `);
     expect(lines).toHaveLength(1);
     expect(lines[0]).not.toContain('idmapped');
@@ -237,12 +241,11 @@ describe('folders that a sandbox shows', () => {
   test('that were deleted are not shared with the ones that take their place', async () => {
     const closed = privateFolder(folder);
     const task = join(closed, 'task');
-    const directories = { ...bench.directories, task };
     const create = (name: string) => {
       mkdirSync(task);
       chmodSync(task, 0o755);
       writeFileSync(join(task, name), '');
-      return bench.create({ directories });
+      return bench.create({ task });
     };
     await using first = await create('before');
     renameSync(task, join(closed, 'moved'));
@@ -260,8 +263,8 @@ describe('folders that a sandbox shows', () => {
     for (let round = 0; round < 20; round += 1) {
       const sandbox = await bench.create(inPlace(folder));
       await sandbox[Symbol.asyncDispose]();
-      const refused = { ...inPlace(folder).directories, language: join(folder, 'gone') };
-      await expect(bench.create({ directories: refused })).rejects.toThrow('ENOENT');
+      const directories = { ...bench.directories, language: join(folder, 'gone') };
+      await expect(bench.create({ ...inPlace(folder), directories })).rejects.toThrow('ENOENT');
     }
     expect(descriptorCount()).toBe(before);
     expect(mountLines(folder)).toEqual([]);
@@ -274,7 +277,7 @@ describe('folders that a sandbox shows', () => {
     const umask = process.umask(0o077);
     try {
       await using closed = await ContractBench.open(openNamespace);
-      chmodSync(closed.directories.task, 0o755);
+      chmodSync(closed.task, 0o755);
       await using sandbox = await closed.create(inPlace(privateFolder(folder)));
       const script = `console.log(require('node:fs').readFileSync('/var/task/code.txt', 'utf8'))`;
       expect((await runNode(sandbox, script)).stdout).toBe('private\n');

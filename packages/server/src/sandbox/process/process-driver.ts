@@ -3,17 +3,19 @@ import { join } from 'node:path';
 import { removeTree } from '../../files/remove-tree.ts';
 import type { DriverCore } from '../guarded-driver.ts';
 import { GuardedDriver } from '../guarded-driver.ts';
+import { HostNetwork } from '../host-network.ts';
 import { ServerInstance } from '../server-instance.ts';
 import type {
   GuestCommand,
   GuestPaths,
   GuestProcess,
   Sandbox,
+  SandboxAssignment,
   SandboxDriver,
   SandboxSpec,
 } from '../sandbox.ts';
 import { enforcementOf } from '../enforcement-facts.ts';
-import { startProcessGuest, type TagPlan } from './process-guest.ts';
+import { type MeasuredGuest, startProcessGuest, type TagPlan } from './process-guest.ts';
 
 /**
  * Plain child processes, for development on any system: a function sees and may do whatever the
@@ -29,6 +31,7 @@ export async function openProcessDriver(dataDir: string): Promise<SandboxDriver>
 class ProcessDriver implements DriverCore {
   readonly name = 'process';
   readonly enforcement = enforcementOf([]);
+  readonly capabilities = { assignsRunning: true };
   readonly #instance: ServerInstance;
 
   constructor(instance: ServerInstance) {
@@ -37,15 +40,14 @@ class ProcessDriver implements DriverCore {
 
   async create(spec: SandboxSpec, signal: AbortSignal): Promise<Sandbox> {
     const folder = join(this.#instance.folder, spec.environmentId);
-    const paths = {
-      ...spec.directories,
-      opt: spec.directories.opt ?? join(folder, 'opt'),
-      tmp: join(folder, 'tmp'),
-    };
+    const empty = join(folder, 'empty');
+    const { runtime = empty, language = empty } = spec.directories;
+    const { task = empty, opt = empty, cache = empty } = spec.assignment ?? {};
+    const paths = { runtime, language, task, opt, cache, tmp: join(folder, 'tmp') };
     try {
       await mkdir(paths.tmp, { recursive: true });
       await chmod(paths.tmp, 0o1777);
-      if (spec.directories.opt === undefined) await mkdir(paths.opt);
+      await mkdir(empty);
       signal.throwIfAborted();
     } catch (error) {
       await removeTree(folder);
@@ -64,9 +66,11 @@ class ProcessDriver implements DriverCore {
 }
 
 class ProcessSandbox implements Sandbox {
-  readonly paths: GuestPaths;
+  readonly network = new HostNetwork();
+  paths: GuestPaths;
   readonly #folder: string;
   readonly #plan: TagPlan | undefined;
+  #guest: MeasuredGuest | undefined;
 
   constructor(folder: string, paths: GuestPaths, plan: TagPlan | undefined) {
     this.#folder = folder;
@@ -76,10 +80,27 @@ class ProcessSandbox implements Sandbox {
 
   async start(command: GuestCommand, signal: AbortSignal): Promise<GuestProcess> {
     signal.throwIfAborted();
-    return startProcessGuest(command, this.#plan);
+    this.#guest = await startProcessGuest(command, this.#plan);
+    return this.#guest;
   }
 
+  async assign({ task, opt, cache }: SandboxAssignment): Promise<void> {
+    const { opt: noOpt, cache: noCache } = this.paths;
+    this.paths = { ...this.paths, task, opt: opt ?? noOpt, cache: cache ?? noCache };
+  }
+
+  limitCpu(): void {}
+
+  memoryPeakBytes(): number | undefined {
+    return this.#guest?.memoryPeakBytes();
+  }
+
+  freeze(): void {}
+
+  thaw(): void {}
+
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.network[Symbol.asyncDispose]();
     await removeTree(this.#folder);
   }
 }

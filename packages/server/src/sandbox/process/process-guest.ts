@@ -8,7 +8,7 @@ import {
   NOT_EXECUTABLE_STATUS,
   NOT_FOUND_STATUS,
 } from '../guest-exit.ts';
-import { GUEST_STDIO, guestStreams, spawnFailure } from '../guest-streams.ts';
+import { guestStdio, guestStreams, spawnFailure } from '../guest-streams.ts';
 import { KernelFigure, parseStatusPeak } from '../kernel-figure.ts';
 import { killTagged, type ProcessTag, spawnTagged } from '../process-tag.ts';
 import { type GuestCommand, type GuestExit, type GuestProcess, SandboxError } from '../sandbox.ts';
@@ -21,25 +21,30 @@ export interface TagPlan {
   readonly tag: ProcessTag;
 }
 
+/** A process with the most memory that its program has held, in bytes. */
+export interface MeasuredGuest extends GuestProcess {
+  memoryPeakBytes(): number | undefined;
+}
+
 /** Starts a plain child process in a session of its own. */
 export async function startProcessGuest(
   command: GuestCommand,
   plan: TagPlan | undefined,
-): Promise<GuestProcess> {
+): Promise<MeasuredGuest> {
   const [program, ...parameters] = command.argv;
   const launch = (): ChildProcess =>
     spawn(program, parameters, {
       cwd: command.cwd,
       env: { ...command.environment },
       detached: true,
-      stdio: [...GUEST_STDIO],
+      stdio: guestStdio(command.descriptors),
     });
   const child = plan === undefined ? launch() : spawnTagged(plan.calls, plan.tag, launch);
   if (child.pid === undefined) return failedStart(child, command);
-  return new ProcessGuest(child, child.pid, plan);
+  return new ProcessGuest(child, child.pid, command, plan);
 }
 
-class ProcessGuest implements GuestProcess {
+class ProcessGuest implements MeasuredGuest {
   readonly channel;
   readonly stdout;
   readonly stderr;
@@ -50,8 +55,8 @@ class ProcessGuest implements GuestProcess {
   readonly #peak: KernelFigure;
   #mainEnded = false;
 
-  constructor(child: ChildProcess, pid: number, plan: TagPlan | undefined) {
-    const streams = guestStreams(child);
+  constructor(child: ChildProcess, pid: number, command: GuestCommand, plan: TagPlan | undefined) {
+    const streams = guestStreams(child, command.descriptors);
     this.channel = streams.channel;
     this.stdout = streams.stdout;
     this.stderr = streams.stderr;
@@ -66,7 +71,9 @@ class ProcessGuest implements GuestProcess {
     return this.#peak.read();
   }
 
-  limitCpu(): void {}
+  terminate(): void {
+    if (!this.#mainEnded) process.kill(this.#group, 'SIGTERM');
+  }
 
   async kill(): Promise<void> {
     if (!this.#mainEnded) killGroup(this.#group);
@@ -97,7 +104,7 @@ function killGroup(group: number): void {
  * A program that is not there, or may not be executed, is the function's fault: it ends with the
  * status that a shell gives. Anything else is the platform's.
  */
-async function failedStart(child: ChildProcess, command: GuestCommand): Promise<GuestProcess> {
+async function failedStart(child: ChildProcess, command: GuestCommand): Promise<MeasuredGuest> {
   const error = await spawnFailure(child);
   const code = errorCode(error) ?? 'unknown error';
   const cwdIsThere = await stat(command.cwd).then(
@@ -111,13 +118,13 @@ async function failedStart(child: ChildProcess, command: GuestCommand): Promise<
     });
   }
   return {
-    channel: new PassThrough().end(),
+    channel: command.descriptors === 'channel' ? new PassThrough().end() : undefined,
     stdout: new PassThrough().end(),
     stderr: new PassThrough().end(`${command.argv[0]}: ${code}\n`),
-    log: new PassThrough().end(),
+    log: command.descriptors === 'channel' ? new PassThrough().end() : undefined,
     exited: Promise.resolve(exitWithCode(status)),
     memoryPeakBytes: () => undefined,
-    limitCpu: () => {},
+    terminate: () => {},
     kill: () => Promise.resolve(),
   };
 }
