@@ -170,6 +170,7 @@ function stdioOf(
   blockEnd: number,
 ): (number | 'pipe' | 'ignore')[] {
   const stdio: (number | 'pipe' | 'ignore')[] = guestStdio(descriptors);
+  while (stdio.length < ARGUMENTS_FD) stdio.push('ignore');
   stdio[ARGUMENTS_FD] = argumentsFile;
   stdio[STATUS_FD] = 'pipe';
   stdio[BLOCK_FD] = blockEnd;
