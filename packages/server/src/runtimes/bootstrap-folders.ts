@@ -7,7 +7,7 @@ import { runProgram } from './run-program.ts';
 
 export interface BootstrapFoldersOptions {
   /** Folders of Hearth's own bootstraps on the host. */
-  readonly sources: Readonly<Record<Interpreter['family'], string>>;
+  readonly sources: Readonly<Record<'nodejs' | 'python', string>>;
   /** Where compiled ones are kept; made if missing. */
   readonly cacheDirectory: string;
   /** Told once for an interpreter for which nothing can be compiled; it runs from the source. */
@@ -35,8 +35,10 @@ export class BootstrapFolders implements AsyncDisposable {
 
   /** Never waits: the first start of a Python runs from the source while its bytecode is made. */
   folderFor(interpreter: Interpreter): string {
-    const source = this.#options.sources[interpreter.family];
-    if (interpreter.family !== 'python') return source;
+    const { family } = interpreter;
+    if (family === 'java') throw new Error('Hearth has no bootstrap of its own for Java');
+    const source = this.#options.sources[family];
+    if (family === 'nodejs') return source;
     const key = `${interpreter.prefix}/${interpreter.program} ${interpreter.version}`;
     if (!this.#compiled.has(key)) {
       this.#compiled.set(key, undefined);

@@ -18,6 +18,16 @@ function python(version: string): Interpreter {
   };
 }
 
+function java(version: string): Interpreter {
+  return {
+    family: 'java',
+    version,
+    prefix: `/opt/${version}`,
+    program: 'bin/java',
+    origin: 'PATH',
+  };
+}
+
 function chosen(runtime: string, interpreters: Interpreter[], strict = false): string | undefined {
   const choice = chooseInterpreter(runtime, interpreters, strict);
   return choice && `${choice.interpreter.version}${choice.exact ? ' exact' : ''}`;
@@ -55,6 +65,17 @@ describe('chooseInterpreter', () => {
   test('strict takes the own version or none', () => {
     expect(chosen('nodejs22.x', [node('24.1.0')], true)).toBeUndefined();
     expect(chosen('nodejs22.x', [node('24.1.0'), node('22.0.0')], true)).toBe('22.0.0 exact');
+  });
+
+  test('takes the nearest newer Java, and an older one only where there is no newer', () => {
+    expect(chosen('java21', [java('17.0.15'), java('25.0.3')])).toBe('25.0.3');
+    expect(chosen('java11', [java('17.0.15'), java('25.0.3')])).toBe('17.0.15');
+    expect(chosen('java21', [java('11.0.2'), java('17.0.15')])).toBe('17.0.15');
+    expect(chosen('java8.al2', [java('8.0.402'), java('17.0.15')])).toBe('8.0.402 exact');
+  });
+
+  test('has none for a runtime whose program comes with the function', () => {
+    expect(chosen('provided.al2023', [node('22.1.0'), java('21.0.1')])).toBeUndefined();
   });
 
   test('has none for a runtime that is not managed', () => {

@@ -5,8 +5,9 @@ import type { Interpreter, RuntimeChoice } from './runtime-catalog.ts';
 
 /**
  * The interpreter for a runtime: of those with the runtime's own version the newest patch; otherwise,
- * unless `strict`, the one whose version is the fewest releases away, of two equally far the newer.
- * Equal versions: the first in the list.
+ * unless `strict`, the one whose version is the fewest releases away, of two equally far the newer;
+ * for Java the nearest newer one, since an older one loads no classes that were compiled for the
+ * runtime. Equal versions: the first in the list.
  */
 export function chooseInterpreter(
   runtime: RuntimeId,
@@ -14,12 +15,13 @@ export function chooseInterpreter(
   strict: boolean,
 ): RuntimeChoice | undefined {
   const managed = MANAGED_RUNTIMES.get(runtime);
-  if (managed === undefined) return undefined;
-  const wanted = release(managed.family, managed.languageVersion);
+  if (managed === undefined || managed.family === 'provided') return undefined;
+  const { family } = managed;
+  const wanted = release(family, managed.languageVersion);
   let best: { interpreter: Interpreter; distance: number } | undefined;
   for (const interpreter of interpreters) {
-    if (interpreter.family !== managed.family) continue;
-    const distance = Math.abs(release(interpreter.family, interpreter.version) - wanted);
+    if (interpreter.family !== family) continue;
+    const distance = distanceOf(family, release(family, interpreter.version) - wanted);
     if (best === undefined || distance < best.distance || isNewerTie(interpreter, distance, best)) {
       best = { interpreter, distance };
     }
@@ -29,8 +31,8 @@ export function chooseInterpreter(
 }
 
 /**
- * True where the bootstraps are made for the version: not older than the oldest managed runtime of
- * the family, and for Python of the same major version.
+ * True where the bootstraps (for Java, AWS's client) are made for the version: not older than the
+ * oldest managed runtime of the family, and for Python of the same major version.
  */
 export function isSupportedVersion(family: Family, version: string): boolean {
   const releases = [...MANAGED_RUNTIMES.values()]
@@ -50,10 +52,18 @@ function isNewerTie(
   );
 }
 
-/** The number that counts a family's releases: 22 of Node.js 22.11.0, 12 of Python 3.12.1. */
+/** The number that counts a family's releases: 22 of Node.js 22.11.0, 12 of Python 3.12.1, 21 of Java 21.0.3. */
 function release(family: Family, version: string): number {
-  return Number(version.split('.')[family === 'nodejs' ? 0 : 1]);
+  return Number(version.split('.')[family === 'python' ? 1 : 0]);
 }
+
+/** @param releases how many releases an interpreter is ahead of what is wanted */
+function distanceOf(family: Family, releases: number): number {
+  return family === 'java' && releases < 0 ? OLDER_JAVA - releases : Math.abs(releases);
+}
+
+/** Farther than any newer one. */
+const OLDER_JAVA = 1_000;
 
 /** Positive where `a` is the newer one. */
 export function compareVersions(a: string, b: string): number {

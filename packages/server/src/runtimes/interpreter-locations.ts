@@ -16,6 +16,8 @@ export interface Machine {
   readonly homeDirectory: string;
   /** Program that runs this process: a Node.js. */
   readonly execPath: string;
+  /** `/`; where the folders of the system begin. */
+  readonly systemRoot: string;
 }
 
 /** Where a version manager keeps its interpreters. A `*` stands for any name. */
@@ -29,6 +31,7 @@ interface Place {
 const PROGRAM_NAMES: Readonly<Record<Family, RegExp>> = {
   nodejs: /^(node|nodejs|node-?\d+)$/,
   python: /^(python|python3|python3\.\d+)$/,
+  java: /^java$/,
 };
 
 /** Folder of what `hearth runtimes install` installed. */
@@ -38,15 +41,28 @@ export function installedRuntimesDirectory(dataDir: string): string {
 
 /**
  * Files that may be interpreters of a family, in the order in which equal versions are preferred:
- * what Hearth installed, the PATH, this process's own, then version managers. Missing folders are
- * no error.
+ * what Hearth installed, JAVA_HOME and its like, the PATH, this process's own, then version managers
+ * and the system's folders. Missing folders are no error.
  */
 export async function findCandidates(family: Family, machine: Machine): Promise<Candidate[]> {
   const installed = await findInPlaces(installedPlaces(machine), family);
+  const named = family === 'java' ? await findByVariables(machine.environment) : [];
   const onPath = await findOnPath(family, machine.environment['PATH'] ?? '');
   const own = family === 'nodejs' ? [{ path: machine.execPath, origin: 'this process' }] : [];
   const managed = await findInPlaces(managerPlaces(machine), family);
-  return [...installed, ...onPath, ...own, ...managed];
+  return [...installed, ...named, ...onPath, ...own, ...managed];
+}
+
+/** `JAVA_HOME`, and those of build servers that have several: `JAVA_HOME_21_X64`. */
+async function findByVariables(environment: NodeJS.ProcessEnv): Promise<Candidate[]> {
+  const names = Object.keys(environment).filter((name) => /^J(AVA|DK|RE)_HOME(_\w+)?$/.test(name));
+  const found = await Promise.all(
+    names.toSorted().map((name) => {
+      const home = environment[name] ?? '';
+      return isAbsolute(home) ? programsIn(join(home, 'bin'), 'java', name) : [];
+    }),
+  );
+  return found.flat();
 }
 
 /** Every program of the family on the PATH, not only the first; relative entries are ignored. */
@@ -64,13 +80,14 @@ function installedPlaces({ dataDir }: Machine): Place[] {
   ];
 }
 
-function managerPlaces({ environment, homeDirectory }: Machine): Place[] {
+function managerPlaces({ environment, homeDirectory, systemRoot }: Machine): Place[] {
   const share = environment['XDG_DATA_HOME'] ?? join(homeDirectory, '.local', 'share');
   const root = (variable: string, fallback: string): string => {
     const value = environment[variable];
     return value !== undefined && isAbsolute(value) ? value : fallback;
   };
   const home = (name: string): string => join(homeDirectory, name);
+  const system = (path: string): string => join(systemRoot, path);
   const fnm = root('FNM_DIR', join(share, 'fnm'));
   const asdf = root('ASDF_DATA_DIR', home('.asdf'));
   const mise = root('MISE_DATA_DIR', join(share, 'mise'));
@@ -85,6 +102,15 @@ function managerPlaces({ environment, homeDirectory }: Machine): Place[] {
     python('uv', root('UV_PYTHON_INSTALL_DIR', join(share, 'uv', 'python')), '*', 'bin'),
     python('asdf', asdf, 'installs', 'python', '*', 'bin'),
     python('mise', mise, 'installs', 'python', '*', 'bin'),
+    java('system', system('usr/lib/jvm'), '*', 'bin'),
+    java('system', system('usr/java'), '*', 'bin'),
+    java('system', system('opt/java'), '*', 'bin'),
+    java('system', system('Library/Java/JavaVirtualMachines'), '*', 'Contents', 'Home', 'bin'),
+    java('sdkman', root('SDKMAN_DIR', home('.sdkman')), 'candidates', 'java', '*', 'bin'),
+    java('asdf', asdf, 'installs', 'java', '*', 'bin'),
+    java('mise', mise, 'installs', 'java', '*', 'bin'),
+    java('jdks', home('.jdks'), '*', 'bin'),
+    java('gradle', root('GRADLE_USER_HOME', home('.gradle')), 'jdks', '*', 'bin'),
   ];
 }
 
@@ -94,6 +120,10 @@ function node(origin: string, ...segments: string[]): Place {
 
 function python(origin: string, ...segments: string[]): Place {
   return { family: 'python', origin, segments };
+}
+
+function java(origin: string, ...segments: string[]): Place {
+  return { family: 'java', origin, segments };
 }
 
 async function findInPlaces(places: readonly Place[], family: Family): Promise<Candidate[]> {

@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import {
   existsSync,
   linkSync,
@@ -31,6 +31,7 @@ function catalog(options: Partial<LocalRuntimeCatalogOptions> = {}): LocalRuntim
     environment: { PATH: join(root, 'path/bin') },
     homeDirectory: join(root, 'home'),
     execPath: '/nonexistent/node',
+    systemRoot: join(root, 'system'),
     ...options,
   });
 }
@@ -124,6 +125,18 @@ describe('discovery with real interpreters', () => {
     },
   );
 
+  test.skipIf(!existsSync('/usr/lib/jvm'))(
+    "finds the system's Java, and that it runs under another path",
+    async () => {
+      const all = await catalog({ systemRoot: '/' }).list();
+      const [found] = all.filter(({ family }) => family === 'java');
+      expect(found).toMatchObject({ family: 'java', program: 'bin/java', origin: 'system' });
+      symlinkSync(found?.prefix ?? '', join(root, 'lang'));
+      const { stderr } = spawnSync(join(root, 'lang/bin/java'), ['-version'], { encoding: 'utf8' });
+      expect(stderr).toContain(found?.version.split('.')[0]);
+    },
+  );
+
   test('skips shims and wrappers, whatever they answer', async () => {
     script('path/bin/node', `#!/bin/sh\nexec ${process.execPath} "$@"\n`);
     script('path/bin/python3', '#!/usr/bin/env bash\nexec pyenv exec python3 "$@"\n');
@@ -157,6 +170,9 @@ describe('discovery in the places of version managers', () => {
     ['mise', 'home/.local/share/mise/installs/node/22.1.0/bin/node'],
     ['pyenv', 'home/.pyenv/versions/3.12.1/bin/python3.12'],
     ['uv', 'home/.local/share/uv/python/cpython-3.12.1-linux/bin/python3.12'],
+    ['system', 'system/usr/lib/jvm/java-17.0.15-openjdk/bin/java'],
+    ['sdkman', 'home/.sdkman/candidates/java/21.0.3-tem/bin/java'],
+    ['jdks', 'home/.jdks/corretto-17.0.1/bin/java'],
     ['installed', 'data/runtimes/nodejs22.x/node_modules/node-22.1.0/bin/node'],
     ['installed', 'data/runtimes/python3.12/cpython-3.12.1/bin/python3.12'],
   ])('%s', async (origin, path) => {
@@ -171,6 +187,23 @@ describe('discovery in the places of version managers', () => {
     binary('elsewhere/versions/3.12.1/bin/python3');
     const environment = { PYENV_ROOT: join(root, 'elsewhere') };
     expect(await catalog({ environment, ...answersFromPath() }).list()).toHaveLength(1);
+  });
+
+  test('JAVA_HOME and its like are looked at first', async () => {
+    binary('a/17.0.1/bin/java');
+    binary('b/21.0.1/bin/java');
+    binary('system/usr/lib/jvm/java-11.0.2/bin/java');
+    const environment = {
+      JAVA_HOME_21_X64: join(root, 'b/21.0.1'),
+      JAVA_HOME: join(root, 'a/17.0.1'),
+      JDK_HOME: 'relative',
+    };
+    const found = await catalog({ environment, ...answersFromPath() }).list();
+    expect(found.map(({ origin, version }) => `${origin} ${version}`)).toEqual([
+      'JAVA_HOME 17.0.1',
+      'JAVA_HOME_21_X64 21.0.1',
+      'system 11.0.2',
+    ]);
   });
 
   test('interpreters older than the oldest managed runtime are left out', async () => {

@@ -47,6 +47,7 @@ export class LocalRuntimeCatalog implements RuntimeCatalog {
       environment: options.environment ?? process.env,
       homeDirectory: options.homeDirectory ?? homedir(),
       execPath: options.execPath ?? process.execPath,
+      systemRoot: options.systemRoot ?? '/',
     };
     this.#strict = options.strict;
     this.#probe = options.probe ?? probeInterpreter;
@@ -54,13 +55,14 @@ export class LocalRuntimeCatalog implements RuntimeCatalog {
 
   async resolve(runtime: RuntimeId): Promise<RuntimeChoice | undefined> {
     const family = MANAGED_RUNTIMES.get(runtime)?.family;
-    if (family === undefined) return undefined;
+    if (family === undefined || family === 'provided') return undefined;
     return chooseInterpreter(runtime, await this.#interpreters(family), this.#strict);
   }
 
   async list(): Promise<Interpreter[]> {
-    const [nodejs, python] = [this.#interpreters('nodejs'), this.#interpreters('python')];
-    return [...(await nodejs), ...(await python)];
+    const families = ['nodejs', 'python', 'java'] as const;
+    const found = await Promise.all(families.map((family) => this.#interpreters(family)));
+    return found.flat();
   }
 
   async #interpreters(family: Family): Promise<Interpreter[]> {
@@ -144,8 +146,8 @@ function isTooWide(prefix: string, privateFolders: readonly string[]): boolean {
 async function programAt(path: string): Promise<string | undefined> {
   try {
     const real = await realpath(path);
-    // On a Mac without developer tools this one opens a dialog that offers to install them.
-    if (process.platform === 'darwin' && real.startsWith('/usr/bin/python')) return undefined;
+    // On a Mac without developer tools these open a dialog that offers to install them.
+    if (process.platform === 'darwin' && /^\/usr\/bin\/(python|java)/.test(real)) return undefined;
     if (!(await stat(real)).isFile()) return undefined;
     await access(real, constants.X_OK);
     return (await isScript(real)) ? undefined : real;

@@ -1,15 +1,15 @@
-import type { RuntimeId } from '../domain/runtimes.ts';
+import type { RuntimeFamily, RuntimeId } from '../domain/runtimes.ts';
 
-/** An interpreter on this machine. */
+/** An interpreter on this machine; for Java the virtual machine. */
 export interface Interpreter {
-  readonly family: 'nodejs' | 'python';
-  /** Full version, `22.11.0`. */
+  readonly family: Exclude<RuntimeFamily, 'provided'>;
+  /** Full version, `22.11.0`; `8.0.402` for the Java that calls itself 1.8.0_402. */
   readonly version: string;
   /** Folder with `bin/` below; absolute, without symbolic links. */
   readonly prefix: string;
-  /** Program relative to the prefix: `bin/node`, `bin/python3.12`. */
+  /** Program relative to the prefix: `bin/node`, `bin/python3.12`, `bin/java`. */
   readonly program: string;
-  /** Where it was found: `PATH`, `pyenv`, `uv`, `npm`, `installed`. */
+  /** Where it was found: `PATH`, `JAVA_HOME`, `pyenv`, `uv`, `npm`, `system`, `installed`. */
   readonly origin: string;
 }
 
@@ -20,7 +20,10 @@ export interface RuntimeChoice {
   readonly exact: boolean;
 }
 
-/** Finds interpreters. Looking costs processes, so each family is looked for once and remembered. */
+/**
+ * Finds interpreters. Looking costs processes, so each family is looked for once and remembered.
+ * Runtimes of the family `provided` have none: nothing resolves for them, and none is needed.
+ */
 export interface RuntimeCatalog {
   /**
    * The interpreter for a runtime: the matching one, else the nearest; undefined where the machine
