@@ -26,6 +26,7 @@ export interface RuntimeEvent {
   readonly clientContext?: string;
   /** JSON text. */
   readonly cognitoIdentity?: string;
+  readonly tenantId?: string;
   readonly payload: Uint8Array;
 }
 

@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream';
 import { MAX_RESPONSE_BYTES } from '../../domain/limits.ts';
+import { responseTooLarge } from '../response-too-large.ts';
 import {
   RuntimeGoneError,
   type RuntimeEvent,
@@ -180,7 +181,7 @@ export class FramedSession implements RuntimeSession {
     this.#settle(
       'idle',
       frame.oversize
-        ? RESPONSE_TOO_LARGE
+        ? responseTooLarge()
         : {
             kind: 'response',
             payload: frame.payload,
@@ -260,21 +261,9 @@ export class FramedSession implements RuntimeSession {
   }
 }
 
-/** As AWS Lambda answers it; the runtime is not told and stays healthy. */
-const RESPONSE_TOO_LARGE = {
-  kind: 'error' as const,
-  errorType: 'Function.ResponseSizeTooLarge',
-  payload: Buffer.from(
-    JSON.stringify({
-      errorMessage: `Response payload size exceeded maximum allowed payload size (${MAX_RESPONSE_BYTES} bytes).`,
-      errorType: 'Function.ResponseSizeTooLarge',
-    }),
-  ),
-};
-
 function errorResult(frame: Frame): RuntimeResult {
   const fatal = frame.header['fatal'] === true;
-  if (frame.oversize) return fatal ? { ...RESPONSE_TOO_LARGE, fatal } : RESPONSE_TOO_LARGE;
+  if (frame.oversize) return { ...responseTooLarge(), ...(fatal && { fatal }) };
   return {
     kind: 'error',
     errorType: cleanErrorType(frame.header['errorType']),
@@ -285,7 +274,7 @@ function errorResult(frame: Frame): RuntimeResult {
 
 function streamResult(end: Frame, stream: StreamedResponse): RuntimeResult {
   if (end.header['errorType'] !== undefined) return errorResult(end);
-  if (stream.oversize || end.oversize) return RESPONSE_TOO_LARGE;
+  if (stream.oversize || end.oversize) return responseTooLarge();
   return {
     kind: 'response',
     payload: stream.body.toBuffer(),

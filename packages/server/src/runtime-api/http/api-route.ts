@@ -20,7 +20,7 @@ export interface ApiRoutes {
 /** What became of a request's body. */
 export type RequestBody =
   | { readonly kind: 'whole'; readonly bytes: Buffer }
-  /** More than the bound; what came beyond it was read past and not kept. */
+  /** More than the bound, whether its end came or not; what is beyond was read past and not kept. */
   | { readonly kind: 'too-large' }
   /** The connection ended within the body, or the body was malformed: nobody can be answered. */
   | { readonly kind: 'truncated' };
@@ -91,19 +91,32 @@ export function sendBytes(
  */
 export function readBoundedBody(request: IncomingMessage, maxBytes: number): Promise<RequestBody> {
   return new Promise((resolve) => {
-    const body = new BoundedBuffer(maxBytes);
-    let discardedBytes = 0;
+    // Most bodies are one chunk, which needs no copy.
+    let only: Buffer | undefined;
+    let joined: BoundedBuffer | undefined;
+    let receivedBytes = 0;
     request.on('data', (chunk: Buffer) => {
-      const before = body.length;
-      body.append(chunk);
-      discardedBytes += chunk.length - (body.length - before);
-      if (discardedBytes > MAX_DISCARDED_BYTES) request.destroy();
+      receivedBytes += chunk.length;
+      if (receivedBytes > maxBytes + MAX_DISCARDED_BYTES) request.destroy();
+      if (joined === undefined && only === undefined && chunk.length <= maxBytes) {
+        only = chunk;
+        return;
+      }
+      if (joined === undefined) {
+        joined = new BoundedBuffer(maxBytes);
+        if (only !== undefined) joined.append(only);
+        only = undefined;
+      }
+      joined.append(chunk);
     });
+    const fail = (): void => resolve({ kind: isTooLarge() ? 'too-large' : 'truncated' });
+    const isTooLarge = (): boolean => receivedBytes > maxBytes;
     request.on('end', () => {
-      resolve(body.overflowed ? { kind: 'too-large' } : { kind: 'whole', bytes: body.toBuffer() });
+      if (isTooLarge()) resolve({ kind: 'too-large' });
+      else resolve({ kind: 'whole', bytes: joined?.toBuffer() ?? only ?? Buffer.alloc(0) });
     });
-    request.on('error', () => resolve({ kind: 'truncated' }));
-    request.on('close', () => resolve({ kind: 'truncated' }));
+    request.on('error', fail);
+    request.on('close', fail);
   });
 }
 
