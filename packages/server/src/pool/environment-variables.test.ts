@@ -64,6 +64,24 @@ describe('environment variables', () => {
     expect(found).not.toHaveProperty('NODE_PATH');
   });
 
+  test('where the program comes with the function no runtime is named', () => {
+    const seen = variables({ runtime: 'provided.al2023', handler: 'anything' });
+    expect(seen).toMatchObject({
+      _HANDLER: 'anything',
+      PATH: '/usr/local/bin:/usr/bin/:/bin:/opt/bin',
+    });
+    expect(Object.keys(seen)).not.toContain('AWS_EXECUTION_ENV');
+    expect(Object.keys(seen)).not.toContain('NODE_PATH');
+  });
+
+  test('a Java function gets no search path of another language', () => {
+    const seen = variables({ runtime: 'java21' });
+    expect(seen['AWS_EXECUTION_ENV']).toBe('AWS_Lambda_java21');
+    expect(seen['PATH']).toMatch(/^\/var\/lang\/bin:/);
+    expect(Object.keys(seen)).not.toContain('NODE_PATH');
+    expect(Object.keys(seen)).not.toContain('PYTHONPATH');
+  });
+
   test('its SDK clients reach this server as its own account, unless it says otherwise', () => {
     expect(variables()).toMatchObject({
       AWS_ENDPOINT_URL: 'http://127.0.0.1:4566',

@@ -28,7 +28,8 @@ export function environmentVariables(input: VariablesInput): Record<string, stri
     _HANDLER: version.handler,
     AWS_REGION: version.region,
     AWS_DEFAULT_REGION: version.region,
-    AWS_EXECUTION_ENV: `AWS_Lambda_${version.runtime}`,
+    // AWS sets none where the program comes with the function.
+    ...(!isProvided(version) && { AWS_EXECUTION_ENV: `AWS_Lambda_${version.runtime}` }),
     AWS_LAMBDA_FUNCTION_NAME: version.functionName,
     AWS_LAMBDA_FUNCTION_VERSION: version.version,
     AWS_LAMBDA_FUNCTION_MEMORY_SIZE: String(version.memoryMb),
@@ -51,10 +52,11 @@ function overridable({
   return {
     LANG: 'en_US.UTF-8',
     TZ: ':UTC',
-    PATH:
-      hostPath === undefined
-        ? `${paths.language}/bin:/usr/local/bin:/usr/bin/:/bin:${paths.opt}/bin`
-        : `${paths.language}/bin:${hostPath}:${paths.opt}/bin`,
+    PATH: [
+      ...(isProvided(version) ? [] : [`${paths.language}/bin`]),
+      hostPath ?? '/usr/local/bin:/usr/bin/:/bin',
+      `${paths.opt}/bin`,
+    ].join(':'),
     LD_LIBRARY_PATH: libraryPath(paths, hostPath !== undefined),
     ...searchPaths(version, paths),
     TMPDIR: paths.tmp,
@@ -73,13 +75,18 @@ function libraryPath(paths: GuestPaths, onHost: boolean): string {
   return onHost ? own : `${paths.language}/lib:/lib64:/usr/lib64:${own}`;
 }
 
+function isProvided({ runtime }: FunctionVersion): boolean {
+  return MANAGED_RUNTIMES.get(runtime)?.family === 'provided';
+}
+
 function searchPaths(version: FunctionVersion, paths: GuestPaths): Record<string, string> {
   const runtime = MANAGED_RUNTIMES.get(version.runtime);
   if (runtime?.family === 'python') return { PYTHONPATH: paths.runtime };
+  if (runtime?.family !== 'nodejs') return {};
   const { opt, task, runtime: runtimeDir } = paths;
   return {
     NODE_PATH:
-      `${opt}/nodejs/node${runtime?.languageVersion}/node_modules:${opt}/nodejs/node_modules:` +
+      `${opt}/nodejs/node${runtime.languageVersion}/node_modules:${opt}/nodejs/node_modules:` +
       `${runtimeDir}/node_modules:${runtimeDir}:${task}`,
   };
 }

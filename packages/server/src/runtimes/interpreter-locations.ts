@@ -57,10 +57,11 @@ export async function findCandidates(family: Family, machine: Machine): Promise<
 async function findByVariables(environment: NodeJS.ProcessEnv): Promise<Candidate[]> {
   const names = Object.keys(environment).filter((name) => /^J(AVA|DK|RE)_HOME(_\w+)?$/.test(name));
   const found = await Promise.all(
-    names.toSorted().map((name) => {
-      const home = environment[name] ?? '';
-      return isAbsolute(home) ? programsIn(join(home, 'bin'), 'java', name) : [];
-    }),
+    names
+      .toSorted()
+      .map((name) => ({ name, home: environment[name] ?? '' }))
+      .filter(({ home }) => isAbsolute(home))
+      .map(({ name, home }) => programsIn(join(home, 'bin'), 'java', name)),
   );
   return found.flat();
 }

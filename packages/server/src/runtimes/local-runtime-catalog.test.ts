@@ -129,7 +129,7 @@ describe('discovery with real interpreters', () => {
     "finds the system's Java, and that it runs under another path",
     async () => {
       const all = await catalog({ systemRoot: '/' }).list();
-      const [found] = all.filter(({ family }) => family === 'java');
+      const found = all.find(({ family }) => family === 'java');
       expect(found).toMatchObject({ family: 'java', program: 'bin/java', origin: 'system' });
       symlinkSync(found?.prefix ?? '', join(root, 'lang'));
       const { stderr } = spawnSync(join(root, 'lang/bin/java'), ['-version'], { encoding: 'utf8' });
