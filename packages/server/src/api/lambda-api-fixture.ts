@@ -48,6 +48,18 @@ export class MemoryCodeStore implements CodeStore {
     return Promise.resolve(this.archives.has(sha256));
   }
 
+  keep(sha256: string): Promise<boolean> {
+    return this.has(sha256);
+  }
+
+  /** As if nothing in it were compressed, but for what a test has said of its size. */
+  readonly unzipped = new Map<string, number>();
+
+  unzippedBytes(sha256: string): Promise<number> {
+    const archive = this.archives.get(sha256);
+    return Promise.resolve(this.unzipped.get(archive?.toString() ?? '') ?? archive?.length ?? 0);
+  }
+
   retain(sha256s: ReadonlySet<string>): Promise<void> {
     for (const sha256 of this.archives.keys()) {
       if (!sha256s.has(sha256)) this.archives.delete(sha256);

@@ -30,6 +30,16 @@ export function describeCodeStore(name: string, create: () => Promise<CodeStoreU
       expect(await under.store.has(stored.sha256)).toBe(true);
     });
 
+    test('the unpacked size counts what came out, however well it was packed', async () => {
+      await using under = await create();
+      const { sha256, sizeBytes } = await under.store.put(
+        await honestZip({ 'a.txt': 'a'.repeat(100_000), 'b/c.txt': 'bc' }),
+      );
+      expect(sizeBytes).toBeLessThan(10_000);
+      expect(await under.store.unzippedBytes(sha256)).toBe(100_002);
+      expect(await under.store.unzippedBytes(sha256)).toBe(100_002);
+    });
+
     test('the same bytes put twice at once and once more later share one folder', async () => {
       await using under = await create();
       const archive = await honestZip({ 'index.js': '1' });

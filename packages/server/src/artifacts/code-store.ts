@@ -23,6 +23,10 @@ export interface CodeStore {
   archive(sha256: string): NodeJS.ReadableStream;
   /** True where the archive is here. */
   has(sha256: string): Promise<boolean>;
+  /** True where the archive is here; `retain` then spares it as if it had just been put. */
+  keep(sha256: string): Promise<boolean>;
+  /** Bytes that an archive's files and links take unpacked. Rejects where it is not here. */
+  unzippedBytes(sha256: string): Promise<number>;
   /**
    * Removes every archive that is not named; for the server's start and after deletes. May spare
    * what was put a moment ago, so that whoever put it has time to write down that it is in use.

@@ -89,6 +89,18 @@ describe('DirectoryCodeStore', () => {
     expect(await under.store.has(sha256)).toBe(true);
   });
 
+  test('keeping what is there renews the grace period; what is not there cannot be kept', async () => {
+    await using under = await openInNewFolder(60_000);
+    const { sha256 } = await under.store.put(await honestZip({ a: '1' }));
+    under.clock.advance(60_000);
+    expect(await under.store.keep(sha256)).toBe(true);
+    await under.store.retain(new Set());
+    expect(await under.store.has(sha256)).toBe(true);
+    under.clock.advance(60_000);
+    await under.store.retain(new Set());
+    expect(await under.store.keep(sha256)).toBe(false);
+  });
+
   test('retain leaves what is no archive alone', async () => {
     await using under = await openInNewFolder();
     await writeFile(join(under.root, 'README'), 'hands off');

@@ -1,4 +1,4 @@
-import { constants, open, mkdir, symlink, type FileHandle } from 'node:fs/promises';
+import { open, mkdir, symlink, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { MAX_UNZIPPED_BYTES } from '../domain/limits.ts';
@@ -7,16 +7,16 @@ import { cannotUnzip } from './archive-error.ts';
 import { MAX_PATH_BYTES } from './archive-limits.ts';
 import { entryKind } from './entry-kind.ts';
 import { parseEntryPath, parseLinkTarget } from './entry-path.ts';
+import { eachAtOnce } from './each-at-once.ts';
 import { hasCode } from '../files/file-error.ts';
+import { syncPath } from '../files/sync-path.ts';
 import { readContent, UnzippedBudget } from './member-content.ts';
+import { sealFolder } from './seal-folder.ts';
 import { readZipEntries, type ZipEntry } from './zip-entries.ts';
 
-/** Files that are written at once; Node's thread pool has four threads. */
-const FILES_AT_ONCE = 8;
 const ENTRIES_PER_TURN = 500;
 const FILE_MODE = 0o444;
 const EXECUTABLE_MODE = 0o555;
-const FOLDER_MODE = 0o555;
 const MAX_TIME_SECONDS = 0xffffffff;
 /** What file systems say to a path that they cannot hold, or (where case is ignored) hold already. */
 const NAME_FAULTS = new Set(['EEXIST', 'ENAMETOOLONG', 'EILSEQ', 'EINVAL', 'ENOTDIR', 'EISDIR']);
@@ -44,11 +44,11 @@ export async function unpackArchive(archive: Buffer, directory: string): Promise
     for (const path of tree.folderPaths) await mkdir(join(directory, path), 0o755);
     await eachAtOnce(files, (file, signal) => writeFile(directory, file, budget, signal));
     // After all were written: one commit of the journal then serves many of them.
-    await eachAtOnce(files, ({ path }) => sync(join(directory, path)));
+    await eachAtOnce(files, ({ path }) => syncPath(join(directory, path)));
     // Last, so that no file can be written through one, on any file system.
     for (const link of links) await symlink(link.target, join(directory, link.path));
-    for (const path of tree.folderPaths.toReversed()) await seal(join(directory, path));
-    await seal(directory);
+    for (const path of tree.folderPaths.toReversed()) await sealFolder(join(directory, path));
+    await sealFolder(directory);
   } catch (error) {
     throw hasCode(error, NAME_FAULTS)
       ? cannotUnzip('the file system refuses a path', error)
@@ -120,48 +120,6 @@ async function writeAll(handle: FileHandle, piece: Buffer): Promise<void> {
   for (let at = 0; at < piece.length;) {
     at += (await handle.write(piece, at)).bytesWritten;
   }
-}
-
-async function sync(path: string): Promise<void> {
-  const handle = await open(path, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}
-
-/** Makes a folder read-only and its entries durable. */
-async function seal(path: string): Promise<void> {
-  const handle = await open(path, constants.O_RDONLY | constants.O_DIRECTORY);
-  try {
-    await handle.chmod(FOLDER_MODE);
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}
-
-/** Runs `action` over all items, a few at once. The first failure stops the rest and is thrown. */
-async function eachAtOnce<T>(
-  items: readonly T[],
-  action: (item: T, signal: AbortSignal) => Promise<void>,
-): Promise<void> {
-  const stop = new AbortController();
-  const remaining = items.values();
-  const worker = async (): Promise<void> => {
-    for (const item of remaining) {
-      if (stop.signal.aborted) return;
-      try {
-        await action(item, stop.signal);
-      } catch (error) {
-        stop.abort(error);
-      }
-    }
-  };
-  await Promise.all(Array.from({ length: FILES_AT_ONCE }, worker));
-  // The reason is the first failure: aborting again changes nothing.
-  stop.signal.throwIfAborted();
 }
 
 function clampTime(date: Date): number {

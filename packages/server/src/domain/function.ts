@@ -1,3 +1,4 @@
+import type { LayerReference } from './layer.ts';
 import type { RuntimeId } from './runtimes.ts';
 
 /** Where a function lives. Names are unique within an account and region. */
@@ -38,6 +39,8 @@ export interface FunctionVersion extends FunctionIdentity {
   /** Optimistic lock of the API; changes with everything that is changed through it. */
   readonly revisionId: string;
   readonly code: FunctionCode;
+  /** In the order in which they are unpacked to `/opt`; none where left out. */
+  readonly layers?: readonly LayerReference[];
   readonly runtime: RuntimeId;
   readonly handler: string;
   /** ARN of the execution role. Kept and answered; nothing is assumed with it yet. */

@@ -56,6 +56,20 @@ export class SqliteDatabase implements Disposable {
     return statement;
   }
 
+  /** Runs writes that are all done or none of them; what `write` throws undoes them. */
+  transaction<T>(write: () => T): T {
+    this.#database.exec('BEGIN IMMEDIATE');
+    try {
+      const result = write();
+      this.#database.exec('COMMIT');
+      return result;
+    } catch (error) {
+      // A failed commit may have undone everything already.
+      if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
+      throw error;
+    }
+  }
+
   /** Closes the file and gives up the folder. Closing again does nothing. */
   [Symbol.dispose](): void {
     if (this.#database.isOpen) this.#database.close();
