@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -16,10 +17,13 @@ import { Admission } from './invoke/admission.ts';
 import { PoolInvoker } from './invoke/pool-invoker.ts';
 import { SegmentLogStore } from './logs/segment-log-store.ts';
 import { CodeCollector } from './pool/code-collector.ts';
+import { EnvironmentEvents } from './pool/environment-events.ts';
 import { EnvironmentPool } from './pool/environment-pool.ts';
+import { IdleFreezer } from './pool/idle-freezer.ts';
 import { Retirement } from './pool/retirement.ts';
 import { RuntimeLauncher } from './pool/runtime-launcher.ts';
 import { StartGate } from './pool/start-gate.ts';
+import { WorkerPool } from './pool/worker-pool.ts';
 import { runtimeVersionArn } from './domain/runtimes.ts';
 import { CachedFunctionRegistry } from './registry/cached-function-registry.ts';
 import { FunctionActivation } from './registry/function-activation.ts';
@@ -40,6 +44,8 @@ export interface RunningServer extends AsyncDisposable {
 
 /** How long events that run may still take when the server is stopped. */
 const CLOSE_GRACE_MS = 20_000;
+/** How long an environment is idle before it is frozen: events that follow closely need no thaw. */
+const FREEZE_GRACE_MS = 5;
 
 /**
  * Puts the server together and starts it. This is the only place that names drivers and stores.
@@ -73,19 +79,41 @@ export async function startServer(config: ServerConfig): Promise<RunningServer> 
       onFault: reportFault('bootstrap'),
     }),
   );
+  const startGate = new StartGate(2 * availableParallelism());
+  const onFault = (what: string, cause: unknown): void => reportFault(what)(cause);
+  const workers = parts.use(
+    new WorkerPool({
+      driver: sandbox.driver,
+      clock,
+      startGate,
+      minimum: config.prewarm,
+      memoryMb: config.prewarmMemoryMb,
+      reportFault: onFault,
+    }),
+  );
+  const environmentEvents = new EnvironmentEvents();
+  let acceptFromFunction: (socket: Socket) => void = (socket) => void socket.destroy();
   const pool = parts.use(
     new EnvironmentPool(
       {
         driver: sandbox.driver,
+        workers,
+        events: environmentEvents,
+        freezer: new IdleFreezer(clock, FREEZE_GRACE_MS),
+        functionEndpoint: config.functionEndpoint,
+        acceptFromFunction: (socket) => acceptFromFunction(socket),
         launcher: new RuntimeLauncher(catalog, codeStore, (of) => bootstraps.folderFor(of)),
         logStore,
         clock,
-        startGate: new StartGate(2 * availableParallelism()),
-        endpoint: () => config.functionEndpoint ?? endpoint,
+        startGate,
+        endpoint: () => endpoint,
         hostPath: sandbox.driver.name === 'process' ? process.env['PATH'] : undefined,
-        reportFault: (what, cause) => reportFault(what)(cause),
+        reportFault: onFault,
       },
-      config.keepAliveSeconds * 1_000,
+      {
+        keepAliveMs: config.keepAliveSeconds * 1_000,
+        maxLifetimeMs: config.maxLifetimeSeconds * 1_000,
+      },
     ),
   );
   const invoker = new PoolInvoker(new Admission(config.accountConcurrency), pool);
@@ -140,6 +168,7 @@ export async function startServer(config: ServerConfig): Promise<RunningServer> 
     stopping.abort();
     await Promise.all([http.close(CLOSE_GRACE_MS), invoker.drain(clock, CLOSE_GRACE_MS)]);
   });
+  acceptFromFunction = (socket) => http.acceptFromFunction(socket);
   const port = await http.listen(config.port, config.host);
   endpoint = `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`;
   activation.resume();

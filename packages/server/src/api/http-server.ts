@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Clock } from '../clock/clock.ts';
 import { ADMIN_PREFIX, createAdminRouter, type AdminRoute } from './admin-router.ts';
 import { sendLine } from './http-answer.ts';
@@ -25,6 +26,8 @@ const REQUEST_TIMEOUT_MS = 300_000;
 const KEEP_ALIVE_TIMEOUT_MS = 75_000;
 const TIMEOUT_CHECK_INTERVAL_MS = 1_000;
 
+const NOT_FOR_FUNCTIONS = 'Cannot serve the request as it must not come from a function';
+
 /**
  * The server's door. Malformed HTTP is answered with 400, headers that are too large with 431 and
  * slow ones with 408, all by node:http itself; foreign Host and Origin with 403.
@@ -32,6 +35,7 @@ const TIMEOUT_CHECK_INTERVAL_MS = 1_000;
 export class HttpServer {
   readonly #server: Server;
   readonly #clock: Clock;
+  readonly #ofFunctions = new WeakSet<Socket>();
   #closed: Promise<void> | undefined;
 
   constructor(options: HttpServerOptions) {
@@ -59,10 +63,21 @@ export class HttpServer {
         if (foreign !== undefined) sendLine(response, 403, foreign);
         else if (request.url?.startsWith('/') !== true) {
           sendLine(response, 400, 'Cannot serve the request as its target must be a path');
-        } else if (request.url.startsWith(ADMIN_PREFIX)) admin(request, response);
-        else options.lambdaApi(request, response);
+        } else if (request.url.startsWith(ADMIN_PREFIX)) {
+          if (this.#ofFunctions.has(request.socket)) sendLine(response, 403, NOT_FOR_FUNCTIONS);
+          else admin(request, response);
+        } else options.lambdaApi(request, response);
       },
     );
+  }
+
+  /**
+   * Serves a connection that comes from a function's own network. Administration is not for
+   * functions: such paths are refused on it.
+   */
+  acceptFromFunction(socket: Socket): void {
+    this.#ofFunctions.add(socket);
+    this.#server.emit('connection', socket);
   }
 
   /** Starts to listen; settles with the port, which is a free one where `port` is 0. */

@@ -5,10 +5,12 @@ import type { LogGroupIdentity, LogStore } from './log-store.ts';
 import { LogTail } from './log-tail.ts';
 import {
   endLine,
+  extensionLine,
   initReportLine,
   initStartLine,
   reportLine,
   startLine,
+  telemetryLine,
   type FailureStatus,
   type ReportFigures,
 } from './platform-lines.ts';
@@ -56,6 +58,14 @@ export class EnvironmentLog {
 
   initFailed(durationMs: number, phase: 'init' | 'invoke', failure: FailureStatus): void {
     this.write(initReportLine(durationMs, phase, failure));
+  }
+
+  extension(extension: Parameters<typeof extensionLine>[0]): void {
+    this.write(extensionLine(extension));
+  }
+
+  telemetrySubscribed(name: string, types: readonly string[]): void {
+    this.write(telemetryLine(name, types));
   }
 
   /** What is written from here on belongs to this request. */

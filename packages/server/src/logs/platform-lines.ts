@@ -52,6 +52,23 @@ export function initReportLine(
   return `INIT_REPORT Init Duration: ${milliseconds(durationMs)}\tPhase: ${phase}\t${statusFields(failure)}`;
 }
 
+/** (unverified) State is AWS's name of it, `Ready` where all went well. */
+export function extensionLine(extension: {
+  readonly name: string;
+  readonly state: string;
+  readonly events: readonly string[];
+  readonly errorType?: string;
+}): string {
+  const { name, state, events, errorType } = extension;
+  const error = errorType === undefined ? '' : `\tError Type: ${errorType}`;
+  return `EXTENSION\tName: ${name}\tState: ${state}\tEvents: [${events.join(', ')}]${error}`;
+}
+
+/** (unverified) */
+export function telemetryLine(name: string, types: readonly string[]): string {
+  return `TELEMETRY\tName: ${name}\tState: Subscribed\tTypes: [${types.join(', ')}]`;
+}
+
 function statusFields(failure: FailureStatus): string {
   const errorType = failure.status === 'error' ? `\tError Type: ${failure.errorType}` : '';
   return `Status: ${failure.status}${errorType}`;

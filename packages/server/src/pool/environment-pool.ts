@@ -2,7 +2,7 @@ import { functionKey, type FunctionIdentity, type FunctionVersion } from '../dom
 import type { EndReason } from './environment-state.ts';
 import type { EnvironmentServices } from './environment-services.ts';
 import { Environment } from './environment.ts';
-import { GenerationPool } from './generation-pool.ts';
+import { GenerationPool, type EnvironmentLimits } from './generation-pool.ts';
 
 /**
  * All environments of a server, by the generation of the function they were made for. Finding a free
@@ -10,7 +10,7 @@ import { GenerationPool } from './generation-pool.ts';
  */
 export class EnvironmentPool implements AsyncDisposable {
   readonly #services: EnvironmentServices;
-  readonly #keepAliveMs: number;
+  readonly #limits: EnvironmentLimits;
   /** Those that new events may use, by generation. */
   readonly #current = new Map<string, GenerationPool<Environment>>();
   /** Generations in `#current`, by function. */
@@ -19,9 +19,9 @@ export class EnvironmentPool implements AsyncDisposable {
   readonly #all = new Set<GenerationPool<Environment>>();
   #closed = false;
 
-  constructor(services: EnvironmentServices, keepAliveMs: number) {
+  constructor(services: EnvironmentServices, limits: EnvironmentLimits) {
     this.#services = services;
-    this.#keepAliveMs = keepAliveMs;
+    this.#limits = limits;
   }
 
   /** The environment that was freed last, or a new one, which is still starting. It is the caller's until it is freed. */
@@ -47,6 +47,11 @@ export class EnvironmentPool implements AsyncDisposable {
     for (const pool of this.#all) yield* pool.versionsInUse();
   }
 
+  /** All environments there are, those about to end included. */
+  *environments(): Iterable<Environment> {
+    for (const pool of this.#all) yield* pool.environments();
+  }
+
   /** Ends every environment, also those that run an event. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
@@ -58,7 +63,7 @@ export class EnvironmentPool implements AsyncDisposable {
     const { generation } = version;
     const pool = new GenerationPool<Environment>(
       this.#services.clock,
-      this.#keepAliveMs,
+      this.#limits,
       (owner, of) => new Environment(of, this.#services, owner),
       () => {
         this.#all.delete(pool);

@@ -4,18 +4,22 @@ import { transition, type EnvironmentEvent, type EnvironmentState } from './envi
 
 const EVENTS: EnvironmentEvent[] = [
   { kind: 'sandbox-created' },
+  { kind: 'init-phase-entered', phase: 'runtime' },
+  { kind: 'init-phase-entered', phase: 'function' },
   { kind: 'init-succeeded' },
+  { kind: 'frozen' },
+  { kind: 'thawed' },
   { kind: 'invoke-started', requestId: 'r' },
   { kind: 'answered' },
   { kind: 'settled' },
   { kind: 'process-lost', reason: 'exit' },
   { kind: 'process-cleared' },
-  { kind: 'end', reason: 'keep-alive' },
+  { kind: 'shutdown', reason: 'keep-alive' },
   { kind: 'ended' },
 ];
 
 /** Applies what is legal and leaves out the rest. */
-function live(events: EnvironmentEvent[]): {
+function live(events: readonly EnvironmentEvent[]): {
   states: EnvironmentState[];
   taken: EnvironmentEvent[];
 } {
@@ -32,57 +36,124 @@ function live(events: EnvironmentEvent[]): {
   return { states, taken };
 }
 
+/** Histories with a shutdown now and then, not at every tenth step: lives that last. */
+const HISTORIES = fc.array(
+  fc.oneof(
+    { weight: 30, arbitrary: fc.constantFrom(...EVENTS.slice(0, 11)) },
+    { weight: 1, arbitrary: fc.constantFrom(...EVENTS.slice(11)) },
+  ),
+  { maxLength: 120 },
+);
+
 describe('environment state', () => {
-  test('an invocation goes from ready through invoking and settling to ready', () => {
+  test('an environment is initialised in phases, serves, freezes, thaws and serves again', () => {
     const { states } = live([
       { kind: 'sandbox-created' },
+      { kind: 'init-phase-entered', phase: 'runtime' },
+      { kind: 'init-phase-entered', phase: 'function' },
       { kind: 'init-succeeded' },
       { kind: 'invoke-started', requestId: 'a' },
       { kind: 'answered' },
       { kind: 'settled' },
+      { kind: 'frozen' },
+      { kind: 'thawed' },
+      { kind: 'invoke-started', requestId: 'b' },
     ]);
-    expect(states.map(({ kind }) => kind)).toEqual([
-      'creating',
-      'initialising',
-      'ready',
-      'invoking',
-      'settling',
-      'ready',
+    expect(states).toEqual([
+      { kind: 'creating' },
+      { kind: 'init', phase: 'extension' },
+      { kind: 'init', phase: 'runtime' },
+      { kind: 'init', phase: 'function' },
+      { kind: 'ready' },
+      { kind: 'invoking', requestId: 'a' },
+      { kind: 'finishing', requestId: 'a' },
+      { kind: 'ready' },
+      { kind: 'frozen' },
+      { kind: 'ready' },
+      { kind: 'invoking', requestId: 'b' },
     ]);
   });
 
-  test('a second event cannot start while one runs', () => {
+  test('after a reset the next event begins with init', () => {
+    const { states } = live([
+      { kind: 'sandbox-created' },
+      { kind: 'init-succeeded' },
+      { kind: 'process-lost', reason: 'timeout' },
+      { kind: 'process-cleared' },
+      { kind: 'invoke-started', requestId: 'a' },
+      { kind: 'init-phase-entered', phase: 'function' },
+      { kind: 'init-succeeded' },
+    ]);
+    expect(states.slice(3)).toEqual([
+      { kind: 'resetting', reason: 'timeout' },
+      { kind: 'cold' },
+      { kind: 'init', phase: 'extension', requestId: 'a' },
+      { kind: 'init', phase: 'function', requestId: 'a' },
+      { kind: 'invoking', requestId: 'a' },
+    ]);
+  });
+
+  test('a second event cannot start while one runs, nor while frozen', () => {
+    const invoke: EnvironmentEvent = { kind: 'invoke-started', requestId: 'b' };
+    expect(() => transition({ kind: 'invoking', requestId: 'a' }, invoke)).toThrow(
+      'Cannot apply invoke-started to an environment that is invoking',
+    );
+    expect(() => transition({ kind: 'frozen' }, invoke)).toThrow('that is frozen');
+  });
+
+  test('phases of init only go forward', () => {
     expect(() =>
-      transition({ kind: 'invoking', requestId: 'a' }, { kind: 'invoke-started', requestId: 'b' }),
-    ).toThrow('Cannot apply invoke-started to an environment that is invoking');
+      transition(
+        { kind: 'init', phase: 'function' },
+        { kind: 'init-phase-entered', phase: 'runtime' },
+      ),
+    ).toThrow('Cannot apply init-phase-entered');
   });
 
-  test('whatever happens, events never overlap and nothing follows the end', () => {
+  test('whatever happens, events never overlap, nothing runs while frozen, nothing follows the end', () => {
     fc.assert(
-      fc.property(fc.array(fc.constantFrom(...EVENTS), { maxLength: 60 }), (events) => {
+      fc.property(HISTORIES, (events) => {
         const { states, taken } = live(events);
         let running = false;
-        for (const event of taken) {
+        for (const [index, event] of taken.entries()) {
           if (event.kind === 'invoke-started') {
             expect(running).toBe(false);
+            expect(states[index]?.kind).not.toBe('frozen');
             running = true;
           }
           if (event.kind === 'answered' || event.kind === 'process-lost') running = false;
+          if (event.kind === 'frozen') expect(running).toBe(false);
         }
         const goneAt = states.findIndex(({ kind }) => kind === 'gone');
         if (goneAt !== -1) expect(goneAt).toBe(states.length - 1);
-        const endingAt = states.findIndex(({ kind }) => kind === 'ending');
+        const endingAt = states.findIndex(({ kind }) => kind === 'shutting-down');
         if (endingAt !== -1) expect(states.length - endingAt).toBeLessThanOrEqual(2);
+      }),
+    );
+  });
+
+  test('every event of an environment that serves is one of a process that was initialised', () => {
+    fc.assert(
+      fc.property(HISTORIES, (events) => {
+        const { states, taken } = live(events);
+        let initialised = false;
+        for (const [index, event] of taken.entries()) {
+          if (event.kind === 'init-succeeded') initialised = true;
+          if (event.kind === 'process-lost') initialised = false;
+          if (states[index + 1]?.kind === 'invoking') expect(initialised).toBe(true);
+        }
       }),
     );
   });
 
   test('every state can come to its end', () => {
     fc.assert(
-      fc.property(fc.array(fc.constantFrom(...EVENTS), { maxLength: 30 }), (events) => {
+      fc.property(HISTORIES, (events) => {
         const state = live(events).states.at(-1);
-        if (state === undefined || state.kind === 'gone' || state.kind === 'ending') return;
-        expect(transition(state, { kind: 'end', reason: 'shutdown' }).kind).toBe('ending');
+        if (state === undefined || state.kind === 'gone' || state.kind === 'shutting-down') return;
+        expect(transition(state, { kind: 'shutdown', reason: 'shutdown' }).kind).toBe(
+          'shutting-down',
+        );
       }),
     );
   });

@@ -29,6 +29,7 @@ function variables(over: Partial<FunctionVersion> = {}, hostPath?: string): Reco
     paths: INSIDE,
     logStreamName: 'stream',
     endpoint: 'http://127.0.0.1:4566',
+    runtimeApi: '169.254.100.1:9001',
     ...(hostPath !== undefined && { hostPath }),
   });
 }

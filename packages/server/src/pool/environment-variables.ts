@@ -9,6 +9,8 @@ export interface VariablesInput {
   readonly logStreamName: string;
   /** Where the function's own SDK clients reach this server. */
   readonly endpoint: string;
+  /** `host:port` of the Runtime API as seen from inside. */
+  readonly runtimeApi: string;
   /** PATH of the host where the function runs on it directly; the sandbox's own otherwise. */
   readonly hostPath?: string;
 }
@@ -17,8 +19,7 @@ export interface VariablesInput {
  * The whole environment of a function's process, as AWS Lambda sets it (recorded there). The user's
  * own variables win over everything that is not reserved.
  *
- * Differs: the access key id is the account's number, by which this server knows the account; the
- * Runtime API's address is set as on AWS, but managed runtimes do not listen there.
+ * Differs: the access key id is the account's number, by which this server knows the account.
  */
 export function environmentVariables(input: VariablesInput): Record<string, string> {
   const { version, paths } = input;
@@ -37,11 +38,30 @@ export function environmentVariables(input: VariablesInput): Record<string, stri
     AWS_LAMBDA_LOG_GROUP_NAME: version.logGroupName,
     AWS_LAMBDA_LOG_STREAM_NAME: input.logStreamName,
     ...credentials(version.accountId),
-    AWS_LAMBDA_RUNTIME_API: '169.254.100.1:9001',
+    AWS_LAMBDA_RUNTIME_API: input.runtimeApi,
     LAMBDA_TASK_ROOT: paths.task,
     LAMBDA_RUNTIME_DIR: paths.runtime,
   };
 }
+
+/** What an external extension gets of its function's variables: those that AWS keeps back are left out. */
+export function extensionVariables(
+  variables: Readonly<Record<string, string>>,
+): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(variables).filter(
+      ([name]) => !KEPT_FROM_EXTENSIONS.has(name) && !/^(_|AWS_XRAY_)/.test(name),
+    ),
+  );
+}
+
+const KEPT_FROM_EXTENSIONS: ReadonlySet<string> = new Set([
+  'AWS_EXECUTION_ENV',
+  'AWS_LAMBDA_LOG_GROUP_NAME',
+  'AWS_LAMBDA_LOG_STREAM_NAME',
+  'LAMBDA_RUNTIME_DIR',
+  'LAMBDA_TASK_ROOT',
+]);
 
 function overridable({
   version,

@@ -4,10 +4,12 @@ import type { FunctionVersion } from '../domain/function.ts';
 import type { Invocation, Outcome } from '../domain/invocation.ts';
 import { INIT_TIMEOUT_MS } from '../domain/limits.ts';
 import { ServiceError } from '../domain/service-error.ts';
-import { EnvironmentLog } from '../logs/environment-log.ts';
 import type { FailureStatus } from '../logs/platform-lines.ts';
 import { CodeFolderError } from '../sandbox/sandbox.ts';
-import type { RuntimeEvent } from '../runtime-api/runtime-session.ts';
+import type { ColdStart } from './environment-events.ts';
+import { EnvironmentHost } from './environment-host.ts';
+import { EnvironmentReport } from './environment-report.ts';
+import type { EnvironmentServices } from './environment-services.ts';
 import {
   transition,
   type EndReason,
@@ -15,32 +17,33 @@ import {
   type EnvironmentState,
   type ResetReason,
 } from './environment-state.ts';
-import type { EnvironmentServices } from './environment-services.ts';
 import type { EnvironmentOwner, PooledEnvironment } from './generation-pool.ts';
-import { GuestHost } from './guest-host.ts';
-import type { CallEnd, Guest } from './guest.ts';
-import { initFailure, outcomeOf, verdictOf } from './outcome.ts';
+import type { GuestLife, LifeEnd } from './guest-life.ts';
+import type { Freezable } from './idle-freezer.ts';
+import { failureOf, outcomeOf, resetReasonOf, verdictOf } from './outcome.ts';
+import type { StartSlot } from './start-gate.ts';
 
 /**
- * One execution environment: a sandbox, the process in it and the log stream that it writes. It
- * takes one event at a time. A process that exits, crashes or times out is replaced: the
- * environment keeps its identity, its `/tmp` and its log stream, and loses its memory.
+ * One execution environment: a sandbox, the processes in it and the log stream that it writes. It
+ * takes one event at a time and is frozen in between. A process that exits, crashes or times out is
+ * replaced: the environment keeps its identity, its `/tmp` and its log stream, and loses its memory.
  */
-export class Environment implements PooledEnvironment {
+export class Environment implements PooledEnvironment, Freezable {
   readonly id = randomBytes(16).toString('hex');
   readonly version: FunctionVersion;
+  readonly createdMs: number;
   idleSinceMs = 0;
+  uses = 0;
   readonly #services: EnvironmentServices;
   readonly #owner: EnvironmentOwner<Environment>;
-  readonly #log: EnvironmentLog;
+  readonly #report: EnvironmentReport;
   readonly #ending = new AbortController();
   #state: EnvironmentState = { kind: 'creating' };
-  #host: GuestHost | undefined;
+  #host: EnvironmentHost | undefined;
   /** The first start, or a reset while idle: the next event waits for it. */
   #busy: Promise<void> | undefined;
   #ended: Promise<void> | undefined;
-  /** Of an init phase that succeeded, until a REPORT has told it. */
-  #initDurationMs: number | undefined;
+  #coldStart: ColdStart | undefined;
 
   constructor(
     version: FunctionVersion,
@@ -48,10 +51,25 @@ export class Environment implements PooledEnvironment {
     owner: EnvironmentOwner<Environment>,
   ) {
     this.version = version;
+    this.createdMs = services.clock.monotonicMs();
     this.#services = services;
     this.#owner = owner;
-    this.#log = EnvironmentLog.open(version, services.logStore, services.clock);
+    this.#report = EnvironmentReport.open(version, services.logStore, services.clock);
     this.#occupy(this.#create());
+  }
+
+  /** Where it is in its life. */
+  get state(): EnvironmentState {
+    return this.#state;
+  }
+
+  get logStreamName(): string {
+    return this.#report.logStreamName;
+  }
+
+  /** How long its cold start took; undefined until its init has succeeded once. */
+  get coldStart(): ColdStart | undefined {
+    return this.#coldStart;
   }
 
   /**
@@ -59,33 +77,45 @@ export class Environment implements PooledEnvironment {
    * with a ServiceError where the platform, not the function, is at fault.
    */
   async invoke(invocation: Invocation): Promise<Outcome> {
+    this.uses += 1;
     while (this.#busy !== undefined) await this.#busy;
     const host = this.#aliveHost();
+    if (this.#state.kind === 'frozen') this.#thaw(host);
     const { clock } = this.#services;
-    const { requestId } = invocation;
-    const { timeoutSeconds } = this.version;
-    const wantsLogTail = invocation.wantsLogTail === true;
+    const { requestId, wantsLogTail = false } = invocation;
+    const timeoutMs = this.version.timeoutSeconds * 1_000;
     const startedMs = clock.monotonicMs();
-    const timeoutMs = timeoutSeconds * 1_000;
     const deadlineMs = Math.floor(clock.nowMs()) + timeoutMs;
+    const remainingMs = (): number => Math.max(0, timeoutMs - (clock.monotonicMs() - startedMs));
     this.#apply({ kind: 'invoke-started', requestId });
-    this.#log.beginRequest(requestId, wantsLogTail);
+    this.#report.beginRequest(invocation, wantsLogTail);
 
-    const failedInit =
-      host.guest === undefined ? await this.#initAgain(host, timeoutMs) : undefined;
-    this.#log.eventStarted(requestId, this.version.version);
-    const remainingMs = timeoutMs - (clock.monotonicMs() - startedMs);
-    const end = failedInit ?? (await this.#call(host, { ...invocation, deadlineMs }, remainingMs));
+    const failedInit = host.life === undefined ? await this.#initAgain(host, timeoutMs) : undefined;
+    this.#report.eventStarted();
+    const end =
+      failedInit ??
+      (await this.#call(host.currentLife, { ...invocation, deadlineMs }, remainingMs()));
+    const verdict = verdictOf(end, requestId, this.version.timeoutSeconds);
 
-    const durationMs = end.kind === 'timeout' ? timeoutMs : clock.monotonicMs() - startedMs;
-    const verdict = verdictOf(end, requestId, timeoutSeconds);
-    const failure = failedInit === undefined ? verdict.failure : initFailure(failedInit);
-    const settled =
-      failure === undefined
-        ? this.#settle(host, requestId, durationMs)
-        : this.#settleLost(host, failure, requestId, durationMs);
+    const failure = failedInit === undefined ? verdict.failure : failureOf(failedInit);
+    const durationMs = (): number => Math.min(timeoutMs, clock.monotonicMs() - startedMs);
+    let settled: Promise<Buffer | undefined>;
+    if (failure !== undefined) {
+      settled = this.#settleLost(host, failure, resetReasonOf(end), durationMs());
+    } else if (host.currentLife.finishesLater) {
+      settled = this.#settleLater(host, remainingMs(), durationMs);
+    } else {
+      settled = this.#settle(host, durationMs());
+    }
     const logTail = wantsLogTail ? await settled : undefined;
     return outcomeOf(verdict, this.version.version, logTail);
+  }
+
+  /** Called when it has been idle for the grace time. */
+  freeze(): void {
+    if (this.#state.kind !== 'ready' || this.#host === undefined) return;
+    this.#host.freeze();
+    this.#apply({ kind: 'frozen' });
   }
 
   /** Ends the environment with all it has, also in the middle of an event. Never rejects. */
@@ -95,102 +125,139 @@ export class Environment implements PooledEnvironment {
   }
 
   async #create(): Promise<void> {
-    const { clock, startGate } = this.#services;
+    const { clock } = this.#services;
+    const createdMs = clock.monotonicMs();
+    let allocatedMs = createdMs;
+    let slot: StartSlot | undefined;
     try {
-      let startedMs = 0;
-      const { host, init } = await startGate.run(async () => {
-        const made = await GuestHost.create(
-          this.id,
-          this.version,
-          this.#services,
-          this.#log,
-          this.#ending.signal,
-        );
-        this.#host = made;
-        this.#apply({ kind: 'sandbox-created' });
-        const { runtimeVersion, runtimeVersionArn } = made.launch;
-        this.#log.initStarted(runtimeVersion, runtimeVersionArn);
-        startedMs = clock.monotonicMs();
-        const pending = await made.startInit(INIT_TIMEOUT_MS);
-        this.#ending.signal.throwIfAborted();
-        await Promise.race([pending.booted, pending.ended]);
-        return { host: made, init: pending };
-      });
-      const end = await init.ended;
-      const durationMs = clock.monotonicMs() - startedMs;
+      const host = await EnvironmentHost.create(
+        this.id,
+        this.version,
+        this.#services,
+        this.#report,
+        this.#ending.signal,
+        (given) => {
+          slot = given;
+          allocatedMs = clock.monotonicMs();
+        },
+      );
+      this.#host = host;
+      this.#ending.signal.throwIfAborted();
+      this.#apply({ kind: 'sandbox-created' });
+      this.#report.initStarted(host.launch);
+      const initStartedMs = clock.monotonicMs();
+      let functionInitMs = initStartedMs;
+      const life = host.beginLife();
+      const end = await life.init(
+        INIT_TIMEOUT_MS,
+        (phase) => {
+          if (phase === 'function') functionInitMs = clock.monotonicMs();
+          this.#enterPhase(phase);
+        },
+        slot,
+      );
+      this.#ending.signal.throwIfAborted();
+      const readyMs = clock.monotonicMs();
+      this.#report.extensions(life.extensions);
       if (end.kind === 'ready') {
-        this.#initDurationMs = durationMs;
-        this.#apply({ kind: 'init-succeeded' });
-        this.#initialised(host, host.liveGuest);
+        this.#report.initSucceeded(readyMs - initStartedMs);
+        this.#coldStart = {
+          path: host.startedFrom,
+          allocationMs: allocatedMs - createdMs,
+          setupMs: functionInitMs - allocatedMs,
+          initMs: readyMs - functionInitMs,
+        };
+        this.#apply({ kind: 'init-succeeded' }, this.#coldStart);
+        this.#initialised(host, life);
       } else {
-        this.#log.initFailed(durationMs, 'init', initFailure(end));
+        this.#report.initFailed(readyMs - initStartedMs, 'init', failureOf(end));
         await this.#reset('init-failure');
       }
     } catch (error) {
       throw await this.#giveUp(error);
+    } finally {
+      slot?.leave();
     }
   }
 
-  async #call(host: GuestHost, event: RuntimeEvent, timeoutMs: number): Promise<CallEnd> {
+  async #call(
+    life: GuestLife,
+    event: Parameters<GuestLife['invoke']>[0],
+    timeoutMs: number,
+  ): Promise<LifeEnd> {
     try {
-      return await host.liveGuest.invoke(event, timeoutMs);
+      return await life.invoke(event, timeoutMs);
     } catch (error) {
       throw await this.#giveUp(error);
     }
   }
 
   /** Init inside an event, under the function's timeout; undefined where it succeeded. */
-  async #initAgain(host: GuestHost, timeoutMs: number): Promise<CallEnd | undefined> {
+  async #initAgain(host: EnvironmentHost, timeoutMs: number): Promise<LifeEnd | undefined> {
     const startedMs = this.#services.clock.monotonicMs();
-    let end: CallEnd;
+    let end: LifeEnd;
+    const life = host.beginLife();
     try {
-      end = await (await host.startInit(timeoutMs)).ended;
+      end = await life.init(timeoutMs, (phase) => this.#enterPhase(phase), undefined);
     } catch (error) {
       throw await this.#giveUp(error);
     }
-    if (end.kind === 'ready') {
-      this.#initialised(host, host.liveGuest);
-      return undefined;
-    }
     const durationMs = this.#services.clock.monotonicMs() - startedMs;
-    this.#log.initFailed(durationMs, 'invoke', initFailure(end));
-    return end;
+    this.#report.extensions(life.extensions);
+    if (end.kind !== 'ready') {
+      this.#report.initFailed(durationMs, 'invoke', failureOf(end));
+      return end;
+    }
+    if (this.#state.kind === 'init') this.#apply({ kind: 'init-succeeded' });
+    this.#initialised(host, life);
+    return undefined;
   }
 
   /** Writes END and REPORT when what the function printed has been read, and frees the environment. */
-  async #settle(
-    host: GuestHost,
-    requestId: string,
-    durationMs: number,
-  ): Promise<Buffer | undefined> {
+  async #settle(host: EnvironmentHost, durationMs: number): Promise<Buffer | undefined> {
     if (this.#state.kind === 'invoking') this.#apply({ kind: 'answered' });
     // What was printed before the answer is in the pipes by now: one turn of the loop reads it.
     await nextLoopTurn();
-    const logTail = this.#report(host, requestId, durationMs, undefined);
-    if (this.#state.kind === 'settling') {
+    const logTail = this.#report.endRequest(durationMs, host.memoryPeakMb, undefined);
+    if (this.#state.kind === 'finishing') {
       this.#apply({ kind: 'settled' });
-      this.#owner.onFree(this);
+      this.#becomeFree();
     }
     return logTail;
   }
 
+  /** The same where the runtime or extensions go on after the answer, within the event's time. */
+  async #settleLater(
+    host: EnvironmentHost,
+    timeoutMs: number,
+    durationMs: () => number,
+  ): Promise<Buffer | undefined> {
+    if (this.#state.kind === 'invoking') this.#apply({ kind: 'answered' });
+    let end: LifeEnd;
+    try {
+      end = await host.currentLife.finish(timeoutMs);
+    } catch (error) {
+      await this.#giveUp(error);
+      return undefined;
+    }
+    if (end.kind === 'ready') return this.#settle(host, durationMs());
+    return this.#settleLost(host, failureOf(end), resetReasonOf(end), durationMs());
+  }
+
   /**
-   * The same after the process was lost, which is first ended with all that it started. The
+   * The same after a process was lost: all are ended first, with all that they started. The
    * environment is free at once: its next event waits for the reset, rather than start another one.
    */
   #settleLost(
-    host: GuestHost,
+    host: EnvironmentHost,
     failure: FailureStatus,
-    requestId: string,
+    reason: ResetReason,
     durationMs: number,
   ): Promise<Buffer | undefined> {
-    const reset = this.#state.kind === 'invoking';
-    if (reset) {
-      const reason = failure.status === 'timeout' ? 'timeout' : 'exit';
-      this.#apply({ kind: 'process-lost', reason });
-    }
-    const settled = this.#discardGuest(host).then(() => {
-      const logTail = this.#report(host, requestId, durationMs, failure);
+    const reset = LOSES_PROCESS.has(this.#state.kind);
+    if (reset) this.#apply({ kind: 'process-lost', reason });
+    const settled = this.#endLife(host, reason).then(() => {
+      const logTail = this.#report.endRequest(durationMs, host.memoryPeakMb, failure);
       if (this.#state.kind === 'resetting') this.#apply({ kind: 'process-cleared' });
       return logTail;
     });
@@ -201,30 +268,17 @@ export class Environment implements PooledEnvironment {
     return settled;
   }
 
-  #report(
-    host: GuestHost,
-    requestId: string,
-    durationMs: number,
-    failure: FailureStatus | undefined,
-  ): Buffer | undefined {
-    const initDurationMs = this.#initDurationMs;
-    this.#initDurationMs = undefined;
-    return this.#log.endRequest({
-      requestId,
-      durationMs,
-      billedDurationMs: Math.ceil(durationMs + (initDurationMs ?? 0)),
-      memoryMb: this.version.memoryMb,
-      maxMemoryUsedMb: host.memoryPeakMb,
-      ...(initDurationMs !== undefined && { initDurationMs }),
-      ...(failure !== undefined && { failure }),
-    });
+  #becomeFree(): void {
+    this.#owner.onFree(this);
+    if (this.#state.kind === 'ready') this.#services.freezer.becameIdle(this);
   }
 
-  #initialised(host: GuestHost, guest: Guest): void {
+  #initialised(host: EnvironmentHost, life: GuestLife): void {
     host.limitCpu();
     // A process may also go between two events: the next one then starts with init.
-    void guest.exited.then(() => {
-      if (this.#host?.guest === guest && this.#state.kind === 'ready') {
+    void life.lost.then(() => {
+      if (this.#host?.life !== life) return;
+      if (this.#state.kind === 'ready' || this.#state.kind === 'frozen') {
         this.#occupy(this.#reset('exit'));
       }
     });
@@ -232,16 +286,25 @@ export class Environment implements PooledEnvironment {
 
   async #reset(reason: ResetReason): Promise<void> {
     this.#apply({ kind: 'process-lost', reason });
-    if (this.#host !== undefined) await this.#discardGuest(this.#host);
+    if (this.#host !== undefined) await this.#endLife(this.#host, reason);
     if (this.#state.kind === 'resetting') this.#apply({ kind: 'process-cleared' });
   }
 
-  async #discardGuest(host: GuestHost): Promise<void> {
+  async #endLife(host: EnvironmentHost, reason: ResetReason): Promise<void> {
     try {
-      await host.discardGuest();
+      await host.endLife(reason === 'timeout' ? 'timeout' : 'failure');
     } catch (error) {
       throw await this.#giveUp(error);
     }
+  }
+
+  #thaw(host: EnvironmentHost): void {
+    host.thaw();
+    this.#apply({ kind: 'thawed' });
+  }
+
+  #enterPhase(phase: 'extension' | 'runtime' | 'function'): void {
+    if (this.#state.kind === 'init') this.#apply({ kind: 'init-phase-entered', phase });
   }
 
   #occupy(work: Promise<unknown>): void {
@@ -270,9 +333,11 @@ export class Environment implements PooledEnvironment {
   }
 
   async #tearDown(reason: EndReason): Promise<void> {
-    this.#apply({ kind: 'end', reason });
+    const isIdle = this.#state.kind === 'ready' || this.#state.kind === 'frozen';
+    if (this.#state.kind === 'frozen') this.#host?.thaw();
+    this.#apply({ kind: 'shutdown', reason });
     this.#ending.abort();
-    await this.#host?.discardGuest().catch(() => {});
+    await this.#host?.endLife(isIdle ? 'spindown' : undefined).catch(() => {});
     await this.#busy?.catch(() => {});
     try {
       await this.#host?.[Symbol.asyncDispose]();
@@ -283,14 +348,33 @@ export class Environment implements PooledEnvironment {
     this.#owner.onEnded(this);
   }
 
-  #aliveHost(): GuestHost {
+  #aliveHost(): EnvironmentHost {
     if (this.#host === undefined || this.#ending.signal.aborted) {
       throw new ServiceError('ServiceException', 'The environment has ended.');
     }
     return this.#host;
   }
 
-  #apply(event: EnvironmentEvent): void {
-    this.#state = transition(this.#state, event);
+  #apply(event: EnvironmentEvent, coldStart?: ColdStart): void {
+    const from = this.#state;
+    this.#state = transition(from, event);
+    const { events, clock } = this.#services;
+    if (!events.isObserved) return;
+    events.publish({
+      environmentId: this.id,
+      version: this.version,
+      logStreamName: this.#report.logStreamName,
+      event,
+      from,
+      to: this.#state,
+      timeMs: clock.nowMs(),
+      ...(coldStart !== undefined && { coldStart }),
+    });
   }
 }
+
+const LOSES_PROCESS: ReadonlySet<EnvironmentState['kind']> = new Set([
+  'init',
+  'invoking',
+  'finishing',
+]);

@@ -10,16 +10,19 @@ import {
 } from './generation-pool.ts';
 
 const KEEP_ALIVE_MS = 1_000;
+const MAX_LIFETIME_MS = 10_000;
 // The pool hands the version through to whoever creates environments and never looks at it.
 const VERSION = {} as FunctionVersion;
 
 class FakeEnvironment implements PooledEnvironment {
   readonly version = VERSION;
+  readonly createdMs: number;
   idleSinceMs = 0;
   endReason: EndReason | undefined;
   readonly owner: EnvironmentOwner<FakeEnvironment>;
 
-  constructor(owner: EnvironmentOwner<FakeEnvironment>) {
+  constructor(owner: EnvironmentOwner<FakeEnvironment>, createdMs: number) {
+    this.createdMs = createdMs;
     this.owner = owner;
   }
 
@@ -37,8 +40,8 @@ function setUp() {
   let emptied = 0;
   const pool = new GenerationPool<FakeEnvironment>(
     clock,
-    KEEP_ALIVE_MS,
-    (owner) => new FakeEnvironment(owner),
+    { keepAliveMs: KEEP_ALIVE_MS, maxLifetimeMs: MAX_LIFETIME_MS },
+    (owner) => new FakeEnvironment(owner, clock.monotonicMs()),
     () => {
       emptied += 1;
     },
@@ -84,6 +87,22 @@ describe('generation pool', () => {
     pool.onFree(busy);
     expect(busy.endReason).toBe('updated');
     expect(emptied()).toBe(1);
+  });
+
+  test('an environment that has reached its maximum lifetime takes no more events', () => {
+    const { clock, pool } = setUp();
+    const idle = pool.take(VERSION);
+    const busy = pool.take(VERSION);
+    for (let ms = 0; ms < MAX_LIFETIME_MS; ms += KEEP_ALIVE_MS / 2) {
+      pool.onFree(idle);
+      clock.advance(KEEP_ALIVE_MS / 2);
+      if (ms + KEEP_ALIVE_MS / 2 < MAX_LIFETIME_MS) expect(pool.take(VERSION)).toBe(idle);
+    }
+    expect(pool.take(VERSION)).not.toBe(idle);
+    expect(idle.endReason).toBe('maximum-lifetime');
+    expect(busy.endReason).toBeUndefined();
+    pool.onFree(busy);
+    expect(busy.endReason).toBe('maximum-lifetime');
   });
 
   test('an environment that ends by itself is not handed out again', () => {

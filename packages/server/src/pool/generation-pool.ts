@@ -5,6 +5,8 @@ import type { EndReason } from './environment-state.ts';
 /** What the pool needs of an environment. */
 export interface PooledEnvironment {
   readonly version: FunctionVersion;
+  /** When it was made, on the clock's monotonic scale. */
+  readonly createdMs: number;
   /** When it was freed last, on the clock's monotonic scale; kept by the pool. */
   idleSinceMs: number;
   /** Ends it; its owner's `onEnded` is called when it is gone. Never rejects. */
@@ -17,10 +19,18 @@ export interface EnvironmentOwner<E> {
   onEnded(environment: E): void;
 }
 
+/** How long environments are kept, in milliseconds. */
+export interface EnvironmentLimits {
+  /** Without an event. */
+  readonly keepAliveMs: number;
+  /** In all; one that is older when it is freed, or looked at, is ended. */
+  readonly maxLifetimeMs: number;
+}
+
 /** The environments of one generation of one function: the free ones as a stack, the latest on top. */
 export class GenerationPool<E extends PooledEnvironment> implements EnvironmentOwner<E> {
   readonly #clock: Clock;
-  readonly #keepAliveMs: number;
+  readonly #limits: EnvironmentLimits;
   readonly #create: (owner: EnvironmentOwner<E>, version: FunctionVersion) => E;
   readonly #onEmpty: () => void;
   readonly #all = new Set<E>();
@@ -30,20 +40,22 @@ export class GenerationPool<E extends PooledEnvironment> implements EnvironmentO
 
   constructor(
     clock: Clock,
-    keepAliveMs: number,
+    limits: EnvironmentLimits,
     create: (owner: EnvironmentOwner<E>, version: FunctionVersion) => E,
     onEmpty: () => void,
   ) {
     this.#clock = clock;
-    this.#keepAliveMs = keepAliveMs;
+    this.#limits = limits;
     this.#create = create;
     this.#onEmpty = onEmpty;
   }
 
   /** The environment that was freed last, or a new one. */
   take(version: FunctionVersion): E {
-    const free = this.#free.pop();
-    if (free !== undefined) return free;
+    for (let free = this.#free.pop(); free !== undefined; free = this.#free.pop()) {
+      if (!this.#isOld(free)) return free;
+      void free.end('maximum-lifetime');
+    }
     const created = this.#create(this, version);
     this.#all.add(created);
     return created;
@@ -61,6 +73,10 @@ export class GenerationPool<E extends PooledEnvironment> implements EnvironmentO
     for (const environment of this.#all) yield environment.version;
   }
 
+  environments(): Iterable<E> {
+    return this.#all;
+  }
+
   async endAll(reason: EndReason): Promise<void> {
     this.retire(reason);
     await Promise.all([...this.#all].map((environment) => environment.end(reason)));
@@ -71,9 +87,13 @@ export class GenerationPool<E extends PooledEnvironment> implements EnvironmentO
       void environment.end(this.#retired);
       return;
     }
+    if (this.#isOld(environment)) {
+      void environment.end('maximum-lifetime');
+      return;
+    }
     environment.idleSinceMs = this.#clock.monotonicMs();
     this.#free.push(environment);
-    if (this.#expiry === undefined) this.#awaitExpiry(this.#keepAliveMs);
+    if (this.#expiry === undefined) this.#awaitExpiry(this.#idleLimitMs);
   }
 
   onEnded(environment: E): void {
@@ -87,6 +107,15 @@ export class GenerationPool<E extends PooledEnvironment> implements EnvironmentO
     }
   }
 
+  /** Nothing idle needs to be looked at less often than the shorter of the two says. */
+  get #idleLimitMs(): number {
+    return Math.min(this.#limits.keepAliveMs, this.#limits.maxLifetimeMs);
+  }
+
+  #isOld(environment: E): boolean {
+    return this.#clock.monotonicMs() - environment.createdMs >= this.#limits.maxLifetimeMs;
+  }
+
   /** One timer for all: the stack's bottom has been idle longest. */
   #awaitExpiry(delayMs: number): void {
     this.#expiry = this.#clock.startTimer(delayMs, () => {
@@ -98,11 +127,11 @@ export class GenerationPool<E extends PooledEnvironment> implements EnvironmentO
   #endExpired(): void {
     const nowMs = this.#clock.monotonicMs();
     let oldest = this.#free[0];
-    while (oldest !== undefined && nowMs - oldest.idleSinceMs >= this.#keepAliveMs) {
+    while (oldest !== undefined && nowMs - oldest.idleSinceMs >= this.#idleLimitMs) {
       this.#free.shift();
-      void oldest.end('keep-alive');
+      void oldest.end(this.#isOld(oldest) ? 'maximum-lifetime' : 'keep-alive');
       oldest = this.#free[0];
     }
-    if (oldest !== undefined) this.#awaitExpiry(oldest.idleSinceMs + this.#keepAliveMs - nowMs);
+    if (oldest !== undefined) this.#awaitExpiry(oldest.idleSinceMs + this.#idleLimitMs - nowMs);
   }
 }

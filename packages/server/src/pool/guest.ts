@@ -1,17 +1,14 @@
-import type { Readable } from 'node:stream';
-import { finished } from 'node:stream/promises';
 import type { Clock } from '../clock/clock.ts';
-import type { EnvironmentLog } from '../logs/environment-log.ts';
-import { LineSplitter } from '../logs/line-splitter.ts';
-import { FramedSession } from '../runtime-api/framed/framed-session.ts';
-import { LogFrameDecoder } from '../runtime-api/framed/log-frames.ts';
+import { within } from '../clock/within.ts';
 import {
   RuntimeGoneError,
   type RuntimeEvent,
   type RuntimeInit,
   type RuntimeResult,
+  type RuntimeSession,
 } from '../runtime-api/runtime-session.ts';
-import type { GuestCommand, GuestExit, GuestProcess, Sandbox } from '../sandbox/sandbox.ts';
+import type { GuestExit, GuestProcess } from '../sandbox/sandbox.ts';
+import { GuestOutput, type OutputTarget } from './guest-output.ts';
 
 /** How a call into a runtime ended; the first reason wins. */
 export type CallEnd =
@@ -24,36 +21,20 @@ const EXIT_GRACE_MS = 250;
 /** How long output may still come in after the process is gone; a descriptor may live on elsewhere. */
 const OUTPUT_GRACE_MS = 250;
 
-/** One runtime process with its conversation and its output. */
+/** One runtime process with its conversation and its output. Owns both. */
 export class Guest {
   readonly #process: GuestProcess;
-  readonly #session: FramedSession;
+  readonly #session: RuntimeSession;
   readonly #clock: Clock;
-  readonly #output: Promise<unknown>;
+  readonly #output: GuestOutput;
 
-  private constructor(process: GuestProcess, log: EnvironmentLog, clock: Clock) {
+  constructor(process: GuestProcess, session: RuntimeSession, clock: Clock) {
     this.#process = process;
-    if (process.channel === undefined || process.log === undefined) {
-      throw new Error('A runtime that talks in frames must have been given a channel');
-    }
-    this.#session = new FramedSession(process.channel);
+    this.#session = session;
     this.#clock = clock;
-    this.#output = Promise.all([
-      readLines(process.stdout, log),
-      readLines(process.stderr, log),
-      readLogFrames(process.log, log),
-    ]);
-  }
-
-  /** Starts the process; its output goes to `log` from the first byte. */
-  static async start(
-    sandbox: Sandbox,
-    command: GuestCommand,
-    log: EnvironmentLog,
-    clock: Clock,
-    signal: AbortSignal,
-  ): Promise<Guest> {
-    return new Guest(await sandbox.start(command, signal), log, clock);
+    this.#output = new GuestOutput(process);
+    // Over HTTP nothing else tells the session that its runtime is gone.
+    void process.exited.then(() => session[Symbol.dispose]());
   }
 
   /** Settles when the process and everything it started are gone. */
@@ -61,11 +42,17 @@ export class Guest {
     return this.#process.exited;
   }
 
+  /** What it prints goes to `target` from now on. */
+  direct(target: OutputTarget): void {
+    this.#output.direct(target);
+  }
+
   /** Settles when the bootstrap is loaded or can no longer be; the next call tells which. */
   async booted(): Promise<void> {
     await this.#session.booted().catch(() => {});
   }
 
+  /** `ready`, or how init failed. */
   init(init: RuntimeInit, timeoutMs: number): Promise<CallEnd> {
     return this.#end(this.#session.init(init), timeoutMs);
   }
@@ -74,16 +61,24 @@ export class Guest {
     return this.#end(this.#session.invoke(event), timeoutMs);
   }
 
+  /** `ready` when the runtime waits for the next event, or why it will not. */
+  idle(timeoutMs: number): Promise<CallEnd> {
+    return this.#end(
+      this.#session.idle().then(() => READY),
+      timeoutMs,
+    );
+  }
+
+  /** SIGTERM; the process may end by itself. */
+  terminate(): void {
+    this.#process.terminate();
+  }
+
   /** Ends the process and everything it started, and reads what it has still printed. */
   async stop(): Promise<void> {
     await this.#process.kill();
     this.#session[Symbol.dispose]();
-    await this.outputDrained();
-  }
-
-  /** Settles when the output has ended; only useful once the process is gone. */
-  async outputDrained(): Promise<void> {
-    await this.#within(OUTPUT_GRACE_MS, this.#output);
+    await within(this.#clock, OUTPUT_GRACE_MS, this.#output.ended);
   }
 
   #end(call: Promise<RuntimeResult>, timeoutMs: number): Promise<CallEnd> {
@@ -112,32 +107,10 @@ export class Guest {
   /** A runtime that breaks the protocol is ended at once; one that hung up is given time to exit. */
   async #awaitExit(gone: RuntimeGoneError): Promise<GuestExit> {
     if (gone.protocolViolation === undefined)
-      await this.#within(EXIT_GRACE_MS, this.#process.exited);
+      await within(this.#clock, EXIT_GRACE_MS, this.#process.exited);
     await this.#process.kill();
     return this.#process.exited;
   }
-
-  #within(limitMs: number, promise: Promise<unknown>): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = this.#clock.startTimer(limitMs, resolve);
-      void promise.then(() => {
-        timer.cancel();
-        resolve();
-      });
-    });
-  }
 }
 
-async function readLines(stream: Readable, log: EnvironmentLog): Promise<void> {
-  const splitter = new LineSplitter((line) => log.write(line));
-  stream.on('data', (chunk: Buffer) => splitter.write(chunk));
-  await finished(stream, { writable: false }).catch(() => {});
-  splitter.end();
-}
-
-async function readLogFrames(stream: Readable, log: EnvironmentLog): Promise<void> {
-  const decoder = new LogFrameDecoder((event) => log.write(event.message));
-  stream.on('data', (chunk: Buffer) => decoder.write(chunk));
-  await finished(stream, { writable: false }).catch(() => {});
-  decoder.end();
-}
+const READY: RuntimeResult = { kind: 'ready' };

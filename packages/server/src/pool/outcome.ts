@@ -1,7 +1,8 @@
 import type { Outcome } from '../domain/invocation.ts';
 import type { FailureStatus } from '../logs/platform-lines.ts';
 import type { GuestExit } from '../sandbox/sandbox.ts';
-import type { CallEnd } from './guest.ts';
+import type { ResetReason } from './environment-state.ts';
+import type { LifeEnd } from './guest-life.ts';
 
 /** What the caller gets and what the log's last line says. */
 export interface Verdict {
@@ -16,7 +17,7 @@ export interface Verdict {
 const JSON_TYPE = 'application/json';
 
 /** Turns the end of an event into what AWS Lambda answers and reports for it. */
-export function verdictOf(end: CallEnd, requestId: string, timeoutSeconds: number): Verdict {
+export function verdictOf(end: LifeEnd, requestId: string, timeoutSeconds: number): Verdict {
   switch (end.kind) {
     case 'response':
       return { kind: 'success', payload: end.payload, contentType: end.contentType };
@@ -39,6 +40,10 @@ export function verdictOf(end: CallEnd, requestId: string, timeoutSeconds: numbe
         status: 'error',
         errorType: exitErrorType(end.exit),
       });
+    case 'extension-failed':
+      return platformError(requestId, end.failure.errorType, end.failure.message, failureOf(end));
+    case 'launch-failed':
+      return platformError(requestId, end.errorType, end.message, failureOf(end));
     default:
       throw new Error('An event cannot end with the answer to init');
   }
@@ -60,17 +65,31 @@ export function outcomeOf(
   };
 }
 
-/** Status of an init that did not end with `ready`. */
-export function initFailure(end: CallEnd): FailureStatus {
+/** Status of an init, or of what follows an answer, that did not end with `ready`. */
+export function failureOf(end: LifeEnd): FailureStatus {
   switch (end.kind) {
     case 'timeout':
       return { status: 'timeout' };
     case 'exited':
       return { status: 'error', errorType: exitErrorType(end.exit) };
+    case 'extension-failed':
+      return { status: 'error', errorType: end.failure.errorType };
     case 'error':
+    case 'launch-failed':
       return { status: 'error', errorType: end.errorType };
     default:
       return { status: 'error', errorType: 'Runtime.Unknown' };
+  }
+}
+
+export function resetReasonOf(end: LifeEnd): ResetReason {
+  switch (end.kind) {
+    case 'timeout':
+      return 'timeout';
+    case 'extension-failed':
+      return 'extension-failure';
+    default:
+      return 'exit';
   }
 }
 

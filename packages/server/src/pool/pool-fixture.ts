@@ -4,9 +4,12 @@ import type { Invocation, Outcome } from '../domain/invocation.ts';
 import type { LogEvent, LogStore } from '../logs/log-store.ts';
 import { encodeFrame, FRAME, FrameDecoder, type Frame } from '../runtime-api/framed/frame-codec.ts';
 import { createFakeDriver, type FakeGuest } from '../sandbox/fake/fake-driver.ts';
+import { EnvironmentEvents } from './environment-events.ts';
 import { EnvironmentPool } from './environment-pool.ts';
+import { IdleFreezer } from './idle-freezer.ts';
 import { RuntimeLauncher } from './runtime-launcher.ts';
 import { StartGate } from './start-gate.ts';
+import { WorkerPool } from './worker-pool.ts';
 
 /** Plays a runtime process: what it does with INIT and with each event. */
 export interface PlayedRuntime {
@@ -19,6 +22,8 @@ export type Send = (type: number, header: object, payload?: Uint8Array) => void;
 export interface PoolUnderTest extends AsyncDisposable {
   readonly clock: ManualClock;
   readonly pool: EnvironmentPool;
+  readonly workers: WorkerPool;
+  readonly events: EnvironmentEvents;
   /** Every process that was started, in order. */
   readonly guests: FakeGuest[];
   /** Sandboxes that were made and those that are gone. */
@@ -33,9 +38,14 @@ export interface PoolUnderTest extends AsyncDisposable {
 }
 
 export const KEEP_ALIVE_MS = 60_000;
+export const MAX_LIFETIME_MS = 600_000;
+export const FREEZE_GRACE_MS = 5;
 
 /** A pool over played processes and a clock that stands still. */
-export function startPool(runtime: (start: number) => PlayedRuntime): PoolUnderTest {
+export function startPool(
+  runtime: (start: number) => PlayedRuntime,
+  { prewarm = 0 }: { readonly prewarm?: number } = {},
+): PoolUnderTest {
   const clock = new ManualClock();
   const guests: FakeGuest[] = [];
   const made: string[] = [];
@@ -51,26 +61,45 @@ export function startPool(runtime: (start: number) => PlayedRuntime): PoolUnderT
     },
     onDispose: (spec) => void disposed.push(spec.environmentId),
   });
+  const startGate = new StartGate(2);
+  const reportFault = (what: string, cause: unknown): void =>
+    void faults.push(`${what}: ${String(cause)}`);
+  const workers = new WorkerPool({
+    driver,
+    clock,
+    startGate,
+    minimum: prewarm,
+    memoryMb: 512,
+    reportFault,
+  });
+  const events = new EnvironmentEvents();
   const pool = new EnvironmentPool(
     {
       driver,
       clock,
+      workers,
+      events,
+      freezer: new IdleFreezer(clock, FREEZE_GRACE_MS),
+      functionEndpoint: undefined,
+      acceptFromFunction: (socket) => void socket.destroy(),
       launcher: launcher(),
       logStore: logStore((event) => {
         log.push(event.message);
         for (const check of waiting) check();
       }),
-      startGate: new StartGate(2),
+      startGate,
       endpoint: () => 'http://127.0.0.1:4566',
       hostPath: undefined,
-      reportFault: (what, cause) => void faults.push(`${what}: ${String(cause)}`),
+      reportFault,
     },
-    KEEP_ALIVE_MS,
+    { keepAliveMs: KEEP_ALIVE_MS, maxLifetimeMs: MAX_LIFETIME_MS },
   );
   let requests = 0;
   return {
     clock,
     pool,
+    workers,
+    events,
     guests,
     made,
     disposed,
@@ -95,6 +124,7 @@ export function startPool(runtime: (start: number) => PlayedRuntime): PoolUnderT
       }),
     [Symbol.asyncDispose]: async () => {
       await pool[Symbol.asyncDispose]();
+      await workers[Symbol.asyncDispose]();
       await driver[Symbol.asyncDispose]();
     },
   };

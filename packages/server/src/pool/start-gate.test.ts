@@ -1,33 +1,43 @@
 import { describe, expect, test } from 'vitest';
-import { StartGate } from './start-gate.ts';
+import { StartGate, type StartSlot } from './start-gate.ts';
 
 describe('start gate', () => {
-  test('no more than its slots run at once, in the order of arrival', async () => {
+  test('no more than its slots are held at once, in the order of arrival', async () => {
     const gate = new StartGate(2);
-    const finish: (() => void)[] = [];
-    const started: number[] = [];
-    const runs = [0, 1, 2, 3].map((index) =>
-      gate.run(async () => {
-        started.push(index);
-        await new Promise<void>((resolve) => finish.push(resolve));
-      }),
-    );
-    expect(started).toEqual([0, 1]);
-    finish[1]?.();
-    await runs[1];
-    await Promise.resolve();
-    expect(started).toEqual([0, 1, 2]);
-    finish[0]?.();
-    finish[2]?.();
-    await Promise.all([runs[0], runs[2]]);
-    finish[3]?.();
-    await runs[3];
-    expect(started).toEqual([0, 1, 2, 3]);
+    const held: { index: number; slot: StartSlot }[] = [];
+    const enter = async (index: number): Promise<void> => {
+      held.push({ index, slot: await gate.enter() });
+    };
+    const entering = [0, 1, 2, 3].map(enter);
+    await Promise.all([entering[0], entering[1]]);
+    expect(held.map(({ index }) => index)).toEqual([0, 1]);
+    expect(gate.isIdle).toBe(false);
+    held[1]?.slot.leave();
+    held[1]?.slot.leave();
+    await entering[2];
+    expect(held.map(({ index }) => index)).toEqual([0, 1, 2]);
+    held[0]?.slot.leave();
+    await entering[3];
+    for (const { slot } of held) slot.leave();
+    expect(gate.isIdle).toBe(true);
   });
 
-  test('a start that fails gives its slot back', async () => {
+  test('a turn that was given up is waited for again', async () => {
     const gate = new StartGate(1);
-    await expect(gate.run(() => Promise.reject(new Error('no')))).rejects.toThrow('no');
-    await expect(gate.run(() => Promise.resolve('yes'))).resolves.toBe('yes');
+    const first = await gate.enter();
+    await first.enter();
+    const second = gate.enter();
+    first.leave();
+    const slot = await second;
+    let again = false;
+    const back = first.enter().then(() => {
+      again = true;
+    });
+    await Promise.resolve();
+    expect(again).toBe(false);
+    slot.leave();
+    await back;
+    first.leave();
+    expect(gate.isIdle).toBe(true);
   });
 });

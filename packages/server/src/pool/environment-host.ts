@@ -1,0 +1,228 @@
+import type { Socket } from 'node:net';
+import type { FunctionVersion } from '../domain/function.ts';
+import type { Sandbox, SandboxAssignment } from '../sandbox/sandbox.ts';
+import type { EnvironmentReport } from './environment-report.ts';
+import type { EnvironmentHostServices } from './environment-services.ts';
+import { environmentVariables, extensionVariables } from './environment-variables.ts';
+import type { Guest } from './guest.ts';
+import { GuestApis } from './guest-apis.ts';
+import { GuestLife } from './guest-life.ts';
+import type { RuntimeLaunch } from './runtime-launcher.ts';
+import type { StartSlot } from './start-gate.ts';
+import { externalExtensionNames } from './external-extension-names.ts';
+import { workerKindOf } from './worker-kind.ts';
+
+/** Where programs of an environment find the Runtime, Extensions and Telemetry APIs. */
+const RUNTIME_API_PORT = 9_001;
+/** Where they find this server's own API, if they have a network of their own. */
+const ENDPOINT_PORT = 4_566;
+
+/** An environment's sandbox, with one life of its processes after the other. */
+export class EnvironmentHost implements AsyncDisposable {
+  readonly launch: RuntimeLaunch;
+  readonly startedFrom: 'pooled' | 'direct';
+  readonly #version: FunctionVersion;
+  readonly #services: EnvironmentHostServices;
+  readonly #report: EnvironmentReport;
+  readonly #sandbox: Sandbox;
+  readonly #signal: AbortSignal;
+  readonly #extensions: readonly string[];
+  #booted: Guest | undefined;
+  #life: GuestLife | undefined;
+  #apis: GuestApis | undefined;
+  #runtimeApi = '';
+  #endpoint = '';
+
+  private constructor(
+    version: FunctionVersion,
+    services: EnvironmentHostServices,
+    report: EnvironmentReport,
+    launch: RuntimeLaunch,
+    sandbox: Sandbox,
+    extensions: readonly string[],
+    booted: Guest | undefined,
+    signal: AbortSignal,
+  ) {
+    this.#version = version;
+    this.#services = services;
+    this.#report = report;
+    this.launch = launch;
+    this.#sandbox = sandbox;
+    this.#extensions = extensions;
+    this.#booted = booted;
+    this.startedFrom = booted === undefined ? 'direct' : 'pooled';
+    this.#signal = signal;
+  }
+
+  /**
+   * Takes a booted worker, or makes a sandbox when it is its turn; no life yet. `onAllocated` hears
+   * that the waiting is over. `signal` ends this and every later start.
+   */
+  static async create(
+    environmentId: string,
+    version: FunctionVersion,
+    services: EnvironmentHostServices,
+    report: EnvironmentReport,
+    signal: AbortSignal,
+    onAllocated: (slot: StartSlot | undefined) => void,
+  ): Promise<EnvironmentHost> {
+    const { launcher, workers, startGate, driver } = services;
+    const launch = await launcher.plan(version);
+    const assignment: SandboxAssignment = {
+      ...launch.code,
+      memoryMb: version.memoryMb,
+      ephemeralStorageMb: version.ephemeralStorageMb,
+    };
+    const extensions = await externalExtensionNames(launch.code.opt);
+    const kind = workerKindOf(launch, version);
+    const worker = kind === undefined ? undefined : workers.take(kind);
+    let sandbox: Sandbox;
+    if (worker === undefined) {
+      onAllocated(await startGate.enter());
+      sandbox = await driver.create(
+        { environmentId, directories: launch.directories, assignment },
+        signal,
+      );
+    } else {
+      onAllocated(undefined);
+      sandbox = worker.sandbox;
+    }
+    const host = new EnvironmentHost(
+      version,
+      services,
+      report,
+      launch,
+      sandbox,
+      extensions,
+      worker?.guest,
+      signal,
+    );
+    try {
+      if (worker !== undefined) await sandbox.assign(assignment);
+      await host.#serve();
+      return host;
+    } catch (error) {
+      await sandbox[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  /** The life that goes on; undefined before the first and after each end of one. */
+  get life(): GuestLife | undefined {
+    return this.#life;
+  }
+
+  /** The life that must go on by what the caller knows; throws where none does. */
+  get currentLife(): GuestLife {
+    if (this.#life === undefined)
+      throw new Error('An environment that is ready must have a process');
+    return this.#life;
+  }
+
+  /** The most that the environment has held so far, over all its lives, in MB. */
+  get memoryPeakMb(): number {
+    return Math.ceil((this.#sandbox.memoryPeakBytes() ?? 0) / 1_048_576);
+  }
+
+  /** Begins a life, which still has to be initialised, with the machine's whole CPU. */
+  beginLife(): GuestLife {
+    const version = this.#version;
+    const { clock } = this.#services;
+    const { launch } = this;
+    const { paths } = this.#sandbox;
+    const variables = environmentVariables({
+      version,
+      paths,
+      logStreamName: this.#report.logStreamName,
+      endpoint: this.#endpoint,
+      runtimeApi: this.#runtimeApi,
+      ...(this.#services.hostPath !== undefined && { hostPath: this.#services.hostPath }),
+    });
+    const apis = new GuestApis(version, launch.protocol, clock);
+    this.#apis = apis;
+    this.#sandbox.limitCpu(false);
+    const booted = this.#booted;
+    this.#booted = undefined;
+    this.#life = new GuestLife({
+      version,
+      sandbox: this.#sandbox,
+      apis,
+      clock,
+      signal: this.#signal,
+      command: launch.command(paths, variables),
+      launchFailure: launch.failure,
+      extensions: this.#extensions,
+      extensionCommand: (name) => ({
+        argv: [`${paths.opt}/extensions/${name}`],
+        environment: extensionVariables(variables),
+        cwd: paths.task,
+        descriptors: 'standard',
+      }),
+      functionOutput: this.#report.functionOutput,
+      extensionOutput: this.#report.extensionOutput,
+      init: this.#runtimeInit(variables),
+      ...(booted !== undefined && { booted }),
+    });
+    return this.#life;
+  }
+
+  /** Init had the machine's whole CPU; from now on the share follows the memory setting. */
+  limitCpu(): void {
+    this.#sandbox.limitCpu(true);
+  }
+
+  /** Nothing of the function runs, and nothing is sent to it, until `thaw`. */
+  freeze(): void {
+    this.#sandbox.freeze();
+  }
+
+  thaw(): void {
+    this.#sandbox.thaw();
+  }
+
+  /** Ends the life, if one goes on: in AWS's order where a reason is given, at once otherwise. */
+  async endLife(reason?: Parameters<GuestLife['shutDown']>[0]): Promise<void> {
+    const life = this.#life;
+    if (life === undefined) return;
+    await (reason === undefined ? life.kill() : life.shutDown(reason));
+    if (this.#life === life) this.#life = undefined;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.endLife();
+    await this.#booted?.stop();
+    await this.#sandbox[Symbol.asyncDispose]();
+  }
+
+  async #serve(): Promise<void> {
+    const { network } = this.#sandbox;
+    const { endpoint, functionEndpoint, acceptFromFunction } = this.#services;
+    this.#runtimeApi = await network.serve(RUNTIME_API_PORT, (socket) => this.#attach(socket));
+    this.#endpoint = functionEndpoint ?? endpoint();
+    if (!network.isolated) return;
+    const address = await network.serve(ENDPOINT_PORT, acceptFromFunction);
+    this.#endpoint = functionEndpoint ?? `http://${address}`;
+  }
+
+  /** Between two lives nobody is there to be talked to. */
+  #attach(socket: Socket): void {
+    if (this.#life === undefined || this.#apis === undefined) socket.destroy();
+    else this.#apis.attach(socket);
+  }
+
+  #runtimeInit(environment: Record<string, string>) {
+    const version = this.#version;
+    return {
+      handler: version.handler,
+      taskRoot: this.#sandbox.paths.task,
+      runtime: version.runtime,
+      environment,
+      functionName: version.functionName,
+      functionVersion: version.version,
+      memoryLimitInMB: String(version.memoryMb),
+      logGroupName: version.logGroupName,
+      logStreamName: this.#report.logStreamName,
+      warnings: this.launch.warnings,
+    };
+  }
+}

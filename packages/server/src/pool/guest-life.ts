@@ -1,0 +1,237 @@
+import type { Clock } from '../clock/clock.ts';
+import type { FunctionVersion } from '../domain/function.ts';
+import { MAX_EXTENSIONS } from '../runtime-api/extensions/extension-registry.ts';
+import type { ShutdownReason } from '../runtime-api/extensions/extension-event.ts';
+import type { ExtensionInfo } from '../runtime-api/extensions/extension.ts';
+import type { ExtensionFailure } from '../runtime-api/extensions/extension-failure.ts';
+import { FramedSession } from '../runtime-api/framed/framed-session.ts';
+import type { RuntimeEvent, RuntimeInit } from '../runtime-api/runtime-session.ts';
+import type { GuestCommand, Sandbox } from '../sandbox/sandbox.ts';
+import type { InitPhase } from './environment-state.ts';
+import { ExternalExtensions } from './external-extensions.ts';
+import { Guest, type CallEnd } from './guest.ts';
+import type { GuestApis } from './guest-apis.ts';
+import type { OutputTarget } from './guest-output.ts';
+import { shutDown } from './shutdown-sequence.ts';
+import type { LaunchFailure } from './runtime-launcher.ts';
+import type { StartSlot } from './start-gate.ts';
+
+/** How a phase of a life ended; the first reason wins. */
+export type LifeEnd =
+  | CallEnd
+  | { readonly kind: 'extension-failed'; readonly failure: ExtensionFailure }
+  | ({ readonly kind: 'launch-failed' } & LaunchFailure);
+
+export interface GuestLifeParts {
+  readonly version: FunctionVersion;
+  readonly sandbox: Sandbox;
+  readonly apis: GuestApis;
+  readonly clock: Clock;
+  /** Ends a start that is under way. */
+  readonly signal: AbortSignal;
+  readonly command: GuestCommand;
+  /** Why the runtime cannot be started: the function's own error. */
+  readonly launchFailure: LaunchFailure | undefined;
+  /** File names in /opt/extensions, and how they are started. */
+  readonly extensions: readonly string[];
+  extensionCommand(name: string): GuestCommand;
+  readonly functionOutput: OutputTarget;
+  readonly extensionOutput: OutputTarget;
+  readonly init: RuntimeInit;
+  /** A runtime that has booted already. */
+  readonly booted?: Guest;
+}
+
+/**
+ * The processes of an environment from an init to the reset or shutdown that ends them: the runtime
+ * and the external extensions, with the API that they talk to.
+ */
+export class GuestLife {
+  readonly #parts: GuestLifeParts;
+  readonly #processes: ExternalExtensions;
+  #guest: Guest | undefined;
+  /** Known for good once init is over: nobody can register later. */
+  #hasExtensions = false;
+  readonly #lost = Promise.withResolvers<LifeEnd>();
+  #lostBy: LifeEnd | undefined;
+  /** Of the one wait that a loss ends. */
+  #onLost: ((end: LifeEnd) => void) | undefined;
+
+  constructor(parts: GuestLifeParts) {
+    this.#parts = parts;
+    this.#processes = new ExternalExtensions(
+      parts.sandbox,
+      parts.apis.extensions,
+      parts.extensionOutput,
+      parts.clock,
+    );
+    void parts.apis.extensions.failure.then((failure) =>
+      this.#lose({ kind: 'extension-failed', failure }),
+    );
+    if (parts.booted !== undefined) this.#adopt(parts.booted);
+  }
+
+  /** Settles when a process is lost that the environment cannot go on without. */
+  get lost(): Promise<unknown> {
+    return this.#lost.promise;
+  }
+
+  /** What became of each extension so far. */
+  get extensions(): readonly ExtensionInfo[] {
+    return this.#parts.apis.extensions.list();
+  }
+
+  /** True where something is to be waited for after the answer, before the environment is free. */
+  get finishesLater(): boolean {
+    return this.#hasExtensions || this.#parts.apis.protocol === 'http';
+  }
+
+  /**
+   * Extension init, runtime init, function init: `ready`, or how it failed. `slot` is given back
+   * when the boot no longer costs CPU. Rejects where the platform cannot start a process.
+   */
+  async init(
+    timeoutMs: number,
+    onPhase: (phase: InitPhase) => void,
+    slot: StartSlot | undefined,
+  ): Promise<LifeEnd> {
+    const { clock, apis, extensions, launchFailure } = this.#parts;
+    const endMs = clock.monotonicMs() + timeoutMs;
+    const remainingMs = (): number => Math.max(0, endMs - clock.monotonicMs());
+    if (extensions.length > 0) {
+      slot?.leave();
+      const failed = await this.#initExtensions(remainingMs);
+      if (failed !== undefined) return failed;
+      await slot?.enter();
+    }
+    onPhase('runtime');
+    if (launchFailure !== undefined) return { kind: 'launch-failed', ...launchFailure };
+    const guest = this.#guest ?? (await this.#startRuntime());
+    let ended = false;
+    void guest.booted().then(() => {
+      slot?.leave();
+      if (!ended) onPhase('function');
+    });
+    const end = await this.#orFailure(guest.init(this.#parts.init, remainingMs()));
+    ended = true;
+    apis.extensions.closeRegistration();
+    this.#hasExtensions = apis.extensions.hasExternal || apis.extensions.hasInternal;
+    if (end.kind !== 'ready' || !this.#hasExtensions) return end;
+    return this.#extensionsWithin(apis.extensions.ready(), remainingMs());
+  }
+
+  /** Hands the event to the runtime and the extensions; settles with what the runtime answers. */
+  invoke(event: RuntimeEvent, timeoutMs: number): Promise<LifeEnd> {
+    const call = this.#liveGuest().invoke(event, timeoutMs);
+    if (!this.#hasExtensions) return call;
+    this.#parts.apis.extensions.invoke(event);
+    return this.#orFailure(call);
+  }
+
+  /** `ready` when runtime and extensions wait for the next event, or why they will not. */
+  async finish(timeoutMs: number): Promise<LifeEnd> {
+    const { apis, clock } = this.#parts;
+    const startedMs = clock.monotonicMs();
+    const idle = this.#liveGuest().idle(timeoutMs);
+    if (!this.#hasExtensions) return idle;
+    const end = await this.#orFailure(idle);
+    if (end.kind !== 'ready') return end;
+    const leftMs = Math.max(0, timeoutMs - (clock.monotonicMs() - startedMs));
+    return this.#extensionsWithin(apis.extensions.idle(), leftMs);
+  }
+
+  /** Ends all processes, in the order and time that AWS gives them. Afterwards nothing is left. */
+  async shutDown(reason: ShutdownReason): Promise<void> {
+    const { apis, clock } = this.#parts;
+    await shutDown({ reason, guest: this.#guest, processes: this.#processes, apis, clock });
+    await this.kill();
+  }
+
+  /** Ends all processes at once and reads what they have still printed. */
+  async kill(): Promise<void> {
+    await Promise.all([this.#guest?.stop(), this.#processes.kill()]);
+    this.#parts.apis[Symbol.dispose]();
+  }
+
+  async #initExtensions(remainingMs: () => number): Promise<LifeEnd | undefined> {
+    const { apis, extensions, extensionCommand, signal } = this.#parts;
+    apis.extensions.expect(extensions);
+    if (extensions.length <= MAX_EXTENSIONS) {
+      const starts = extensions.map((name) =>
+        this.#processes.start(name, extensionCommand(name), signal),
+      );
+      await Promise.all(starts);
+    }
+    const end = await this.#extensionsWithin(apis.extensions.registered(), remainingMs());
+    return end.kind === 'ready' ? undefined : end;
+  }
+
+  async #startRuntime(): Promise<Guest> {
+    const { sandbox, command, signal, apis, clock } = this.#parts;
+    const process = await sandbox.start(command, signal);
+    const session =
+      apis.protocol === 'framed' && process.channel !== undefined
+        ? new FramedSession(process.channel)
+        : apis.runtime;
+    const guest = new Guest(process, session, clock);
+    this.#adopt(guest);
+    return guest;
+  }
+
+  #adopt(guest: Guest): void {
+    guest.direct(this.#parts.functionOutput);
+    this.#guest = guest;
+    void guest.exited.then((exit) => this.#lose({ kind: 'exited', exit }));
+  }
+
+  #lose(end: LifeEnd): void {
+    this.#lostBy ??= end;
+    this.#lost.resolve(end);
+    this.#onLost?.(end);
+  }
+
+  #liveGuest(): Guest {
+    if (this.#guest === undefined)
+      throw new Error('A life that is initialised must have a runtime');
+    return this.#guest;
+  }
+
+  /** `ready` when the extensions are, or why they will not be. */
+  #extensionsWithin(wait: Promise<void>, timeoutMs: number): Promise<LifeEnd> {
+    if (this.#lostBy !== undefined) return Promise.resolve(this.#lostBy);
+    return new Promise((resolve) => {
+      const settle = (end: LifeEnd): void => {
+        timer.cancel();
+        this.#onLost = undefined;
+        resolve(end);
+      };
+      const timer = this.#parts.clock.startTimer(timeoutMs, () => settle({ kind: 'timeout' }));
+      // A second wait takes the place of the first only where that has timed out.
+      this.#onLost = settle;
+      wait.then(
+        () => settle(READY),
+        // This life is ended meanwhile, by somebody who does not wait.
+        () => settle(ABANDONED),
+      );
+    });
+  }
+
+  /** The failure of an extension ends a call; that the runtime is gone the call itself tells best. */
+  #orFailure(call: Promise<LifeEnd>): Promise<LifeEnd> {
+    if (this.#lostBy?.kind === 'extension-failed') return Promise.resolve(this.#lostBy);
+    return new Promise((resolve, reject) => {
+      this.#onLost = (end) => {
+        if (end.kind === 'extension-failed') resolve(end);
+      };
+      call.then(resolve, reject).finally(() => {
+        this.#onLost = undefined;
+      });
+    });
+  }
+}
+
+const READY: LifeEnd = { kind: 'ready' };
+const ABANDONED: LifeEnd = {
+  kind: 'exited',
+  exit: { code: undefined, signal: 'killed', outOfMemory: false },
+};

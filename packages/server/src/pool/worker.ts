@@ -1,0 +1,77 @@
+import { randomBytes } from 'node:crypto';
+import type { Clock } from '../clock/clock.ts';
+import { FramedSession } from '../runtime-api/framed/framed-session.ts';
+import type {
+  GuestCommand,
+  GuestPaths,
+  Sandbox,
+  SandboxDirectories,
+  SandboxDriver,
+} from '../sandbox/sandbox.ts';
+import { SandboxError } from '../sandbox/sandbox.ts';
+import { Guest } from './guest.ts';
+
+/** Workers of one kind can take in the same functions: interpreter, its flags and bootstrap agree. */
+export interface WorkerKind {
+  /** Equal for equal kinds. */
+  readonly key: string;
+  readonly directories: SandboxDirectories;
+  command(paths: GuestPaths): GuestCommand;
+}
+
+/** A sandbox with a booted runtime that belongs to no function yet. It is given to one, once. */
+export interface Worker {
+  readonly sandbox: Sandbox;
+  readonly guest: Guest;
+}
+
+/** Longer than any boot on a busy machine; a worker that takes more is of no use. */
+const BOOT_TIMEOUT_MS = 30_000;
+
+/** Starts a worker; settles when it has booted. Rejects, and leaves nothing behind, where it cannot. */
+export async function startWorker(
+  kind: WorkerKind,
+  driver: SandboxDriver,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<Worker> {
+  const sandbox = await driver.create(
+    { environmentId: randomBytes(16).toString('hex'), directories: kind.directories },
+    signal,
+  );
+  try {
+    const process = await sandbox.start(kind.command(sandbox.paths), signal);
+    if (process.channel === undefined)
+      throw new SandboxError('Cannot talk to a worker without a channel');
+    const session = new FramedSession(process.channel);
+    const guest = new Guest(process, session, clock);
+    await bootedInTime(session, clock, signal);
+    return { sandbox, guest };
+  } catch (error) {
+    await sandbox[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+function bootedInTime(session: FramedSession, clock: Clock, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => {
+      timer.cancel();
+      reject(new SandboxError('it was aborted', { cause: signal.reason }));
+    };
+    const timer = clock.startTimer(BOOT_TIMEOUT_MS, () => {
+      signal.removeEventListener('abort', onAbort);
+      reject(new SandboxError(`A worker has not booted within ${BOOT_TIMEOUT_MS} ms`));
+    });
+    signal.addEventListener('abort', onAbort, { once: true });
+    const done = (settle: () => void): void => {
+      timer.cancel();
+      signal.removeEventListener('abort', onAbort);
+      settle();
+    };
+    session.booted().then(
+      () => done(resolve),
+      (error: unknown) => done(() => reject(error)),
+    );
+  });
+}
