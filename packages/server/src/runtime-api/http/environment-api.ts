@@ -44,7 +44,7 @@ export class EnvironmentApi implements Disposable {
 
   /** Takes over a connection from the sandbox; one too many is closed, as is one after dispose. */
   attach(socket: Socket): void {
-    if (this.#disposed || this.#sockets.size >= MAX_CONNECTIONS) {
+    if (this.#disposed || socket.destroyed || this.#sockets.size >= MAX_CONNECTIONS) {
       socket.on('error', () => {});
       socket.destroy();
       return;
