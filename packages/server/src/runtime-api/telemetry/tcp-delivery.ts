@@ -28,7 +28,8 @@ export class TcpDelivery implements TelemetryDelivery {
     try {
       if (ended.aborted) onAbort();
       const lines = Buffer.from(`${events.join('\n')}\n`);
-      if (!socket.destroyed) socket.write(lines, (error) => (error ? reject(error) : resolve()));
+      if (socket.destroyed) onClose();
+      else socket.write(lines, (error) => (error ? reject(error) : resolve()));
       await promise;
     } finally {
       socket.off('close', onClose);

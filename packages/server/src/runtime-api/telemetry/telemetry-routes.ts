@@ -56,7 +56,9 @@ export class TelemetryRoutes implements ApiRoutes {
       sendApiError(response, 202, `${title}.NotSupported`, `${title} API is not supported`);
       return true;
     }
-    void this.#subscribe(streams, api, request, response);
+    this.#subscribe(streams, api, request, response).catch(() =>
+      sendApiError(response, 500, 'InternalServerError', 'Internal Server Error'),
+    );
     return true;
   }
 
