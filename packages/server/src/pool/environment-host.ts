@@ -129,7 +129,7 @@ export class EnvironmentHost implements AsyncDisposable {
     const version = this.#version;
     const { clock } = this.#services;
     const { launch } = this;
-    const { paths } = this.#sandbox;
+    const { paths, network } = this.#sandbox;
     const variables = environmentVariables({
       version,
       paths,
@@ -138,7 +138,14 @@ export class EnvironmentHost implements AsyncDisposable {
       runtimeApi: this.#runtimeApi,
       ...(this.#services.hostPath !== undefined && { hostPath: this.#services.hostPath }),
     });
-    const apis = new GuestApis(version, launch.protocol, clock);
+    const apis = new GuestApis({
+      version,
+      protocol: launch.protocol,
+      network,
+      clock,
+      onSubscribed: (name, types) => this.#report.telemetrySubscribed(name, types),
+    });
+    this.#report.direct(apis.telemetry);
     this.#apis = apis;
     this.#sandbox.limitCpu(false);
     const booted = this.#booted;
@@ -173,11 +180,13 @@ export class EnvironmentHost implements AsyncDisposable {
 
   /** Nothing of the function runs, and nothing is sent to it, until `thaw`. */
   freeze(): void {
+    this.#apis?.telemetry.pause();
     this.#sandbox.freeze();
   }
 
   thaw(): void {
     this.#sandbox.thaw();
+    this.#apis?.telemetry.resume();
   }
 
   /** Ends the life, if one goes on: in AWS's order where a reason is given, at once otherwise. */

@@ -5,64 +5,129 @@ import { EnvironmentLog } from '../logs/environment-log.ts';
 import type { LogStore } from '../logs/log-store.ts';
 import type { FailureStatus } from '../logs/platform-lines.ts';
 import type { ExtensionInfo } from '../runtime-api/extensions/extension.ts';
+import * as events from '../runtime-api/telemetry/telemetry-event.ts';
+import type { TelemetryStreams } from '../runtime-api/telemetry/telemetry-streams.ts';
+import type { LifeEnd } from './guest-life.ts';
 import type { OutputTarget } from './guest-output.ts';
+import { failureOf } from './outcome.ts';
 import type { RuntimeLaunch } from './runtime-launcher.ts';
+
+type Phase = 'init' | 'invoke';
+
+const INITIALIZATION_TYPE = 'on-demand';
 
 /**
  * Everything that the platform says of an environment while it lives, and everything that its
- * programs print: one writer for the log stream.
+ * programs print: to the log stream, whose one writer it is, and as events to the extensions that
+ * subscribed to the Telemetry API.
  */
 export class EnvironmentReport {
   readonly functionOutput: OutputTarget;
   readonly extensionOutput: OutputTarget;
   readonly #version: FunctionVersion;
+  readonly #clock: Clock;
   readonly #log: EnvironmentLog;
-  #requestId = '';
+  /** Of the life that goes on; an environment has several, one after the other. */
+  #telemetry: TelemetryStreams | undefined;
+  #invocation: Pick<Invocation, 'requestId' | 'traceId'> = { requestId: '' };
+  #startedMs = 0;
+  #runtimeDoneMs = 0;
   /** Of an init phase that succeeded, until a REPORT has told it. */
   #initDurationMs: number | undefined;
 
-  private constructor(version: FunctionVersion, log: EnvironmentLog) {
+  private constructor(version: FunctionVersion, clock: Clock, log: EnvironmentLog) {
     this.#version = version;
+    this.#clock = clock;
     this.#log = log;
-    this.functionOutput = { write: (message) => this.#log.write(message) };
-    this.extensionOutput = { write: (message) => this.#log.write(message) };
+    this.functionOutput = this.#output('function');
+    this.extensionOutput = this.#output('extension');
   }
 
   /** A log stream of its own in the function's log group. */
   static open(version: FunctionVersion, store: LogStore, clock: Clock): EnvironmentReport {
-    return new EnvironmentReport(version, EnvironmentLog.open(version, store, clock));
+    return new EnvironmentReport(version, clock, EnvironmentLog.open(version, store, clock));
   }
 
   get logStreamName(): string {
     return this.#log.logStreamName;
   }
 
-  initStarted({ runtimeVersion, runtimeVersionArn }: RuntimeLaunch): void {
-    this.#log.initStarted(runtimeVersion, runtimeVersionArn);
+  /** Where the events of the life that begins now are to be told. */
+  direct(telemetry: TelemetryStreams): void {
+    this.#telemetry = telemetry;
   }
 
-  /** Init that was run ahead of an event. */
-  initSucceeded(durationMs: number): void {
-    this.#initDurationMs = durationMs;
+  /** An extension has subscribed to events. */
+  telemetrySubscribed(name: string, types: readonly string[]): void {
+    this.#log.telemetrySubscribed(name, types);
   }
 
-  initFailed(durationMs: number, phase: 'init' | 'invoke', failure: FailureStatus): void {
-    this.#log.initFailed(durationMs, phase, failure);
+  initStarted(launch: RuntimeLaunch, phase: Phase): void {
+    // The log has the line once for each environment, as AWS has.
+    if (phase === 'init') this.#log.initStarted(launch.runtimeVersion, launch.runtimeVersionArn);
+    this.#publish(() =>
+      events.initStart({
+        initializationType: INITIALIZATION_TYPE,
+        phase,
+        functionName: this.#version.functionName,
+        functionVersion: this.#version.version,
+        instanceId: this.logStreamName,
+        instanceMaxMemory: this.#version.memoryMb,
+        runtimeVersion: launch.runtimeVersion,
+        runtimeVersionArn: launch.runtimeVersionArn,
+      }),
+    );
   }
 
-  /** What became of each extension in init. */
-  extensions(extensions: readonly ExtensionInfo[]): void {
-    for (const extension of extensions) this.#log.extension(extension);
+  /** Init has ended, with `ready` or otherwise; `extensions` is what became of each of them. */
+  initEnded(
+    end: LifeEnd,
+    durationMs: number,
+    phase: Phase,
+    extensions: readonly ExtensionInfo[],
+  ): void {
+    for (const extension of extensions) {
+      this.#log.extension(extension);
+      this.#publish(() => events.extension(extension));
+    }
+    const failure = end.kind === 'ready' ? undefined : failureOf(end);
+    if (failure !== undefined) this.#log.initFailed(durationMs, phase, failure);
+    else if (phase === 'init') this.#initDurationMs = durationMs;
+    const result = { initializationType: INITIALIZATION_TYPE, phase, ...statusOf(failure) };
+    this.#publish(() => events.initRuntimeDone(result));
+    this.#publish(() => events.initReport({ ...result, metrics: { durationMs } }));
+    this.#telemetry?.closeSubscriptions();
   }
 
   /** What is said from here on belongs to this request. */
-  beginRequest({ requestId }: Invocation, wantsTail: boolean): void {
-    this.#requestId = requestId;
-    this.#log.beginRequest(requestId, wantsTail);
+  beginRequest(invocation: Invocation, wantsTail: boolean): void {
+    this.#invocation = invocation;
+    this.#log.beginRequest(invocation.requestId, wantsTail);
   }
 
   eventStarted(): void {
-    this.#log.eventStarted(this.#requestId, this.#version.version);
+    const { requestId } = this.#invocation;
+    this.#log.eventStarted(requestId, this.#version.version);
+    this.#startedMs = this.#clock.monotonicMs();
+    this.#publish(() =>
+      events.start({ requestId, version: this.#version.version, tracing: this.#tracing() }),
+    );
+  }
+
+  /** The runtime has answered, or will not. */
+  runtimeDone(end: LifeEnd): void {
+    this.#runtimeDoneMs = this.#clock.monotonicMs();
+    this.#publish(() =>
+      events.runtimeDone({
+        requestId: this.#invocation.requestId,
+        ...runtimeStatus(end),
+        metrics: {
+          durationMs: this.#runtimeDoneMs - this.#startedMs,
+          ...(end.kind === 'response' && { producedBytes: end.payload.length }),
+        },
+        tracing: this.#tracing(),
+      }),
+    );
   }
 
   /** Writes END and REPORT. Gives the last 4 KB since `beginRequest`, where they were asked for. */
@@ -73,14 +138,77 @@ export class EnvironmentReport {
   ): Buffer | undefined {
     const initDurationMs = this.#initDurationMs;
     this.#initDurationMs = undefined;
-    return this.#log.endRequest({
-      requestId: this.#requestId,
+    const { requestId } = this.#invocation;
+    const figures = {
+      requestId,
       durationMs,
       billedDurationMs: Math.ceil(durationMs + (initDurationMs ?? 0)),
       memoryMb: this.#version.memoryMb,
       maxMemoryUsedMb,
       ...(initDurationMs !== undefined && { initDurationMs }),
       ...(failure !== undefined && { failure }),
-    });
+    };
+    this.#publish(() =>
+      events.report({
+        requestId,
+        ...statusOf(failure),
+        metrics: {
+          durationMs,
+          billedDurationMs: figures.billedDurationMs,
+          memorySizeMB: figures.memoryMb,
+          maxMemoryUsedMB: maxMemoryUsedMb,
+          initDurationMs,
+        },
+        spans: [
+          {
+            name: 'extensionOverhead',
+            start: new Date(this.#clock.nowMs() - this.#sinceRuntimeDoneMs()).toISOString(),
+            durationMs: this.#sinceRuntimeDoneMs(),
+          },
+        ],
+        tracing: this.#tracing(),
+      }),
+    );
+    return this.#log.endRequest(figures);
   }
+
+  #sinceRuntimeDoneMs(): number {
+    return this.#clock.monotonicMs() - this.#runtimeDoneMs;
+  }
+
+  #tracing(): events.TraceContext | undefined {
+    const { traceId } = this.#invocation;
+    return traceId === undefined ? undefined : { type: 'X-Amzn-Trace-Id', value: traceId };
+  }
+
+  /** Nothing is put together where nobody will hear it. */
+  #publish(event: () => events.PlatformEvent): void {
+    if (this.#telemetry?.isInUse === true) this.#telemetry.publish(event());
+  }
+
+  #output(source: 'function' | 'extension'): OutputTarget {
+    return {
+      write: (message) => {
+        this.#log.write(message);
+        this.#telemetry?.publishLog(source, message);
+      },
+    };
+  }
+}
+
+function statusOf(failure: FailureStatus | undefined): {
+  status: events.TelemetryStatus;
+  errorType?: string;
+} {
+  if (failure === undefined) return { status: 'success' };
+  const { status, errorType } = failure;
+  return { status, ...(errorType !== undefined && { errorType }) };
+}
+
+/** An error that the handler threw is a failure of nobody but its invocation. */
+function runtimeStatus(end: LifeEnd): { status: events.TelemetryStatus; errorType?: string } {
+  if (end.kind === 'response') return { status: 'success' };
+  if (end.kind === 'error') return { status: 'error', errorType: end.errorType };
+  const { status, errorType } = failureOf(end);
+  return { status: status === 'error' ? 'failure' : status, ...(errorType && { errorType }) };
 }

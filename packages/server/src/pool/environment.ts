@@ -95,6 +95,7 @@ export class Environment implements PooledEnvironment, Freezable {
     const end =
       failedInit ??
       (await this.#call(host.currentLife, { ...invocation, deadlineMs }, remainingMs()));
+    this.#report.runtimeDone(end);
     const verdict = verdictOf(end, requestId, this.version.timeoutSeconds);
 
     const failure = failedInit === undefined ? verdict.failure : failureOf(failedInit);
@@ -144,10 +145,10 @@ export class Environment implements PooledEnvironment, Freezable {
       this.#host = host;
       this.#ending.signal.throwIfAborted();
       this.#apply({ kind: 'sandbox-created' });
-      this.#report.initStarted(host.launch);
+      const life = host.beginLife();
+      this.#report.initStarted(host.launch, 'init');
       const initStartedMs = clock.monotonicMs();
       let functionInitMs = initStartedMs;
-      const life = host.beginLife();
       const end = await life.init(
         INIT_TIMEOUT_MS,
         (phase) => {
@@ -158,9 +159,8 @@ export class Environment implements PooledEnvironment, Freezable {
       );
       this.#ending.signal.throwIfAborted();
       const readyMs = clock.monotonicMs();
-      this.#report.extensions(life.extensions);
+      this.#report.initEnded(end, readyMs - initStartedMs, 'init', life.extensions);
       if (end.kind === 'ready') {
-        this.#report.initSucceeded(readyMs - initStartedMs);
         this.#coldStart = {
           path: host.startedFrom,
           allocationMs: allocatedMs - createdMs,
@@ -170,7 +170,6 @@ export class Environment implements PooledEnvironment, Freezable {
         this.#apply({ kind: 'init-succeeded' }, this.#coldStart);
         this.#initialised(host, life);
       } else {
-        this.#report.initFailed(readyMs - initStartedMs, 'init', failureOf(end));
         await this.#reset('init-failure');
       }
     } catch (error) {
@@ -197,17 +196,15 @@ export class Environment implements PooledEnvironment, Freezable {
     const startedMs = this.#services.clock.monotonicMs();
     let end: LifeEnd;
     const life = host.beginLife();
+    this.#report.initStarted(host.launch, 'invoke');
     try {
       end = await life.init(timeoutMs, (phase) => this.#enterPhase(phase), undefined);
     } catch (error) {
       throw await this.#giveUp(error);
     }
     const durationMs = this.#services.clock.monotonicMs() - startedMs;
-    this.#report.extensions(life.extensions);
-    if (end.kind !== 'ready') {
-      this.#report.initFailed(durationMs, 'invoke', failureOf(end));
-      return end;
-    }
+    this.#report.initEnded(end, durationMs, 'invoke', life.extensions);
+    if (end.kind !== 'ready') return end;
     if (this.#state.kind === 'init') this.#apply({ kind: 'init-succeeded' });
     this.#initialised(host, life);
     return undefined;

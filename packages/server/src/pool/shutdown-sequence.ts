@@ -47,5 +47,6 @@ export async function shutDown(parts: ShutdownParts): Promise<void> {
   await Promise.all([
     processes.endAllBut(new Set(told)),
     within(clock, remainingMs(), processes.exited()),
+    apis.telemetry.flush(remainingMs()),
   ]);
 }
