@@ -12,7 +12,8 @@ describe('doctor', () => {
         reason: 'no bubblewrap',
         limits: [
           { property: 'memory', enforced: false, why: 'no cgroup', remedy: 'run as root' },
-          { property: 'user', enforced: true },
+          { property: 'cpu', enforced: false, why: 'no cgroup', remedy: 'run as root' },
+          { property: 'user', enforced: true, how: 'uid of its own', remedy: 'mount a disk' },
         ],
       },
       runtimes: [{ runtime: 'python3.12' }],
@@ -21,8 +22,10 @@ describe('doctor', () => {
     const { exitCode, stdout } = await callHearth(standIn, ['doctor']);
     expect(exitCode).toBe(0);
     expect(stdout).toMatch(/^sandbox +process: no bubblewrap$/m);
-    expect(stdout).toMatch(/^memory +no +no cgroup +run as root$/m);
-    expect(stdout).toMatch(/^user +yes$/m);
+    expect(stdout).toMatch(/^memory +no +no cgroup$/m);
+    expect(stdout).toMatch(/^user +yes +uid of its own$/m);
+    expect(stdout).toMatch(/^run as root +memory, cpu$/m);
+    expect(stdout).toMatch(/^mount a disk +user$/m);
     expect(stdout).toMatch(/^python3\.12 +none$/m);
     const json = await callHearth(standIn, ['doctor', '--json']);
     expect(JSON.parse(json.stdout)).toEqual(health);

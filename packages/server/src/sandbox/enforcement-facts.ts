@@ -2,7 +2,14 @@ import type { SandboxEnforcement } from './sandbox.ts';
 
 /** Whether a property is enforced on this machine, and if not, why and what would change it. */
 export type EnforcementFact =
-  | { readonly property: keyof SandboxEnforcement; readonly enforced: true }
+  | {
+      readonly property: keyof SandboxEnforcement;
+      readonly enforced: true;
+      /** By what, in a few words. */
+      readonly how?: string;
+      /** What would enforce it better; undefined where nothing would. */
+      readonly remedy?: string;
+    }
   | {
       readonly property: keyof SandboxEnforcement;
       readonly enforced: false;
@@ -16,6 +23,8 @@ export const ENFORCEMENT_PROPERTIES: readonly (keyof SandboxEnforcement)[] = [
   'cpu',
   'processes',
   'ephemeralStorage',
+  'sharedMemory',
+  'openFiles',
   'filesystem',
   'processIsolation',
   'network',
@@ -33,6 +42,8 @@ export function enforcementOf(facts: readonly EnforcementFact[]): SandboxEnforce
     cpu: enforced('cpu'),
     processes: enforced('processes'),
     ephemeralStorage: enforced('ephemeralStorage'),
+    sharedMemory: enforced('sharedMemory'),
+    openFiles: enforced('openFiles'),
     filesystem: enforced('filesystem'),
     processIsolation: enforced('processIsolation'),
     network: enforced('network'),

@@ -14,6 +14,10 @@ export interface SandboxEnforcement {
   readonly processes: boolean;
   /** `/tmp` is capped at the ephemeral storage size. */
   readonly ephemeralStorage: boolean;
+  /** `/dev/shm` is capped. */
+  readonly sharedMemory: boolean;
+  /** The number of files that a process has open is capped. */
+  readonly openFiles: boolean;
   /** The function sees none of the host's files but its code, its runtime and the system's libraries. */
   readonly filesystem: boolean;
   /** The function sees none of the host's processes. */

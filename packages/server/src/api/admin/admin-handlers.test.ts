@@ -247,6 +247,8 @@ describe('the health handler', () => {
     cpu: false,
     processes: false,
     ephemeralStorage: false,
+    sharedMemory: false,
+    openFiles: false,
     filesystem: false,
     processIsolation: false,
     network: false,

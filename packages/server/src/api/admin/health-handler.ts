@@ -8,9 +8,11 @@ import { sendJson } from './json-response.ts';
 export interface SandboxLimit {
   readonly property: keyof SandboxEnforcement;
   readonly enforced: boolean;
+  /** By what it is. */
+  readonly how?: string;
   /** Why it is not. */
   readonly why?: string;
-  /** What to do to get it. */
+  /** What to do to get it, or to get it better. */
   readonly remedy?: string;
 }
 

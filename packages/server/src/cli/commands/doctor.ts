@@ -35,21 +35,39 @@ async function printHealth(output: Output, health: unknown): Promise<void> {
     ],
   );
   output.data('\n');
-  await printTable(
-    output,
-    ['LIMIT', 'ENFORCED', 'WHY NOT', 'REMEDY'],
-    listField(sandbox, 'limits').map((limit) => [
-      textField(limit, 'property') ?? '',
-      asObject(limit)['enforced'] === true ? 'yes' : 'no',
-      textField(limit, 'why') ?? '',
-      textField(limit, 'remedy') ?? '',
-    ]),
-  );
+  await printLimits(output, listField(sandbox, 'limits'));
   output.data('\n');
   await printTable(
     output,
     ['RUNTIME', 'INTERPRETER', 'MATCH', 'PATH', 'FOUND BY'],
     listField(health, 'runtimes').map((runtime) => runtimeRow(runtime)),
+  );
+}
+
+/** What holds a function back here, and how to get the rest. */
+async function printLimits(output: Output, limits: readonly unknown[]): Promise<void> {
+  await printTable(
+    output,
+    ['LIMIT', 'ENFORCED', 'HOW, OR WHY NOT'],
+    limits.map((limit) => {
+      const enforced = asObject(limit)['enforced'] === true;
+      const text = textField(limit, enforced ? 'how' : 'why') ?? '';
+      return [textField(limit, 'property') ?? '', enforced ? 'yes' : 'no', text];
+    }),
+  );
+  // What one order brings about together is listed together.
+  const remedies = new Map<string, string[]>();
+  for (const limit of limits) {
+    const remedy = textField(limit, 'remedy');
+    if (remedy === undefined) continue;
+    remedies.set(remedy, [...(remedies.get(remedy) ?? []), textField(limit, 'property') ?? '']);
+  }
+  if (remedies.size === 0) return;
+  output.data('\n');
+  await printTable(
+    output,
+    ['TO ENFORCE MORE', 'OF'],
+    [...remedies].map(([remedy, properties]) => [remedy, properties.join(', ')]),
   );
 }
 
