@@ -48,7 +48,7 @@ export class EnvironmentPool implements AsyncDisposable {
   }
 
   /** All environments there are, those about to end included. */
-  *environments(): Iterable<Environment> {
+  *environments(): Generator<Environment> {
     for (const pool of this.#all) yield* pool.environments();
   }
 

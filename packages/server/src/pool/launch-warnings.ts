@@ -7,19 +7,21 @@ const ARCHITECTURES: Readonly<Record<string, FunctionVersion['architecture']>> =
   arm64: 'arm64',
 };
 
+const NAMES = { nodejs: 'Node.js', python: 'Python', java: 'Java' } as const;
+
 /** What the function's log says before init where it does not run quite as it was asked to. */
 export function launchWarnings(
   version: FunctionVersion,
-  { interpreter, exact }: RuntimeChoice,
+  choice: RuntimeChoice | undefined,
   machineArchitecture: string,
 ): string[] {
   const { runtime, architecture } = version;
   const warnings: string[] = [];
-  if (!exact) {
-    const name = interpreter.family === 'nodejs' ? 'Node.js' : 'Python';
+  if (choice?.exact === false) {
+    const { family, version: own } = choice.interpreter;
     warnings.push(
-      `${runtime} runs on ${name} ${interpreter.version}, the nearest on this machine. ` +
-        `To have the matching one: hearth runtimes install ${runtime}`,
+      `${runtime} runs on ${NAMES[family]} ${own}, the nearest on this machine. ` +
+        `To have the matching one: ${family === 'java' ? 'install its JDK' : `hearth runtimes install ${runtime}`}`,
     );
   }
   const machine = ARCHITECTURES[machineArchitecture] ?? machineArchitecture;

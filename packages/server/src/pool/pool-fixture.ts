@@ -44,7 +44,10 @@ export const FREEZE_GRACE_MS = 5;
 /** A pool over played processes and a clock that stands still. */
 export function startPool(
   runtime: (start: number) => PlayedRuntime,
-  { prewarm = 0 }: { readonly prewarm?: number } = {},
+  {
+    prewarm = 0,
+    prewarmMemoryMb = 512,
+  }: { readonly prewarm?: number; readonly prewarmMemoryMb?: number } = {},
 ): PoolUnderTest {
   const clock = new ManualClock();
   const guests: FakeGuest[] = [];
@@ -69,7 +72,7 @@ export function startPool(
     clock,
     startGate,
     minimum: prewarm,
-    memoryMb: 512,
+    memoryMb: prewarmMemoryMb,
     reportFault,
   });
   const events = new EnvironmentEvents();

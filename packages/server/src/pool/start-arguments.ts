@@ -2,7 +2,7 @@ import type { FunctionVersion } from '../domain/function.ts';
 import type { Interpreter } from '../runtimes/runtime-catalog.ts';
 import type { GuestPaths } from '../sandbox/sandbox.ts';
 
-/** What follows the interpreter on the command line that starts a bootstrap. */
+/** What follows the interpreter on the command line that starts one of Hearth's bootstraps. */
 export function startArguments(
   interpreter: Interpreter,
   version: FunctionVersion,

@@ -43,9 +43,9 @@ export class WorkerDemand {
     return nowMs >= this.#interestUntilMs;
   }
 
-  /** When `wanted` may sink next, without new arrivals; undefined where it will not. */
-  nextChangeMs(nowMs: number): number | undefined {
-    if (this.isOver(nowMs)) return undefined;
+  /** When `wanted` may sink next, without new arrivals. */
+  nextChangeMs(nowMs: number): number {
+    if (this.isOver(nowMs)) return nowMs;
     const oldest = this.#bursts[0];
     return oldest === undefined ? this.#interestUntilMs : oldest.startMs + WINDOW_MS;
   }

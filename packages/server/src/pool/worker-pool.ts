@@ -41,6 +41,7 @@ export class WorkerPool implements AsyncDisposable {
   readonly #shelves = new Map<string, Shelf>();
   readonly #closing = new AbortController();
   #timer: Timer | undefined;
+  #timerDueMs = 0;
   #quietSinceMs = 0;
   #askedSinceMs: number | undefined;
   #filling: Promise<void> | undefined;
@@ -105,10 +106,21 @@ export class WorkerPool implements AsyncDisposable {
     return shelf;
   }
 
-  #refillSoon(delayMs = QUIET_MS): void {
-    if (this.#closing.signal.aborted || this.#filling !== undefined) return;
+  /** Somebody has been here: the stock is looked at when it is quiet. */
+  #refillSoon(): void {
     this.#askedSinceMs ??= this.#options.clock.monotonicMs();
-    this.#timer ??= this.#options.clock.startTimer(delayMs, () => {
+    this.#lookIn(QUIET_MS);
+  }
+
+  /** One timer for all: an earlier look replaces a later one. */
+  #lookIn(delayMs: number): void {
+    if (this.#closing.signal.aborted || this.#filling !== undefined) return;
+    const { clock } = this.#options;
+    const dueMs = clock.monotonicMs() + delayMs;
+    if (this.#timer !== undefined && this.#timerDueMs <= dueMs) return;
+    this.#timer?.cancel();
+    this.#timerDueMs = dueMs;
+    this.#timer = clock.startTimer(delayMs, () => {
       this.#timer = undefined;
       this.#refillWhenQuiet();
     });
@@ -120,25 +132,25 @@ export class WorkerPool implements AsyncDisposable {
     const isQuiet = nowMs - this.#quietSinceMs >= QUIET_MS && startGate.isIdle;
     const hasWaited = nowMs - (this.#askedSinceMs ?? nowMs) >= MAX_QUIET_WAIT_MS;
     if (!isQuiet && !hasWaited) {
-      this.#refillSoon();
+      this.#lookIn(QUIET_MS);
       return;
     }
     this.#askedSinceMs = undefined;
     this.#filling = this.#startOne(nowMs).then((started) => {
       this.#filling = undefined;
       const next = this.#nextLookMs(started);
-      if (next !== undefined) this.#refillSoon(next);
+      if (next !== undefined) this.#lookIn(next);
     });
   }
 
   /** When to look again: at once while there is something to start, else when demand may have sunk. */
   #nextLookMs(started: boolean): number | undefined {
-    if (started) return 0;
+    if (started || this.#askedSinceMs !== undefined) return started ? 0 : QUIET_MS;
     const nowMs = this.#options.clock.monotonicMs();
     let next: number | undefined;
     for (const shelf of this.#shelves.values()) {
       const changeMs = shelf.retryAtMs > nowMs ? shelf.retryAtMs : shelf.demand.nextChangeMs(nowMs);
-      if (changeMs !== undefined) next = Math.min(next ?? Infinity, changeMs - nowMs);
+      next = Math.min(next ?? Infinity, Math.max(0, changeMs - nowMs));
     }
     return next;
   }

@@ -1,0 +1,57 @@
+import type { FunctionRegistry } from '../domain/function-registry.ts';
+import type { FunctionVersion } from '../domain/function.ts';
+import type { RuntimeLauncher } from './runtime-launcher.ts';
+import { workerKindOf } from './worker-kind.ts';
+import type { WorkerPool } from './worker-pool.ts';
+
+/** A server with very many functions looks at those that were changed last. */
+const MAX_LOOKED_AT = 200;
+
+/**
+ * Has workers started for functions that may soon be called for the first time: those that were just
+ * deployed, and at start those that are there.
+ */
+export class WorkerPreparation implements Disposable {
+  readonly #launcher: RuntimeLauncher;
+  readonly #workers: WorkerPool;
+  readonly #onFault: (cause: unknown) => void;
+  readonly #unsubscribe: () => void;
+  #disposed = false;
+
+  constructor(
+    registry: FunctionRegistry,
+    launcher: RuntimeLauncher,
+    workers: WorkerPool,
+    onFault: (cause: unknown) => void,
+  ) {
+    this.#launcher = launcher;
+    this.#workers = workers;
+    this.#onFault = onFault;
+    this.#unsubscribe = registry.onChange((change) => {
+      if (change.kind !== 'deleted' && change.version.state === 'Active') {
+        void this.#prepare([change.version]);
+      }
+    });
+    const latest = [...registry.all()].toSorted((a, b) => b.lastModifiedMs - a.lastModifiedMs);
+    void this.#prepare(latest.slice(0, MAX_LOOKED_AT));
+  }
+
+  [Symbol.dispose](): void {
+    this.#disposed = true;
+    this.#unsubscribe();
+  }
+
+  async #prepare(versions: readonly FunctionVersion[]): Promise<void> {
+    if (!this.#workers.isOn) return;
+    for (const version of versions) {
+      if (this.#disposed) return;
+      try {
+        const kind = workerKindOf(await this.#launcher.plan(version), version);
+        if (kind !== undefined && !this.#disposed) this.#workers.expect(kind);
+      } catch (error) {
+        // A runtime that this machine lacks is told to whoever invokes the function.
+        if (!(error instanceof Error && error.name === 'ServiceError')) this.#onFault(error);
+      }
+    }
+  }
+}
