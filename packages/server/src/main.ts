@@ -9,8 +9,10 @@ import type { AdminRoute } from './api/admin-router.ts';
 import { codeDownloadRoute } from './api/code-download.ts';
 import { HttpServer } from './api/http-server.ts';
 import { createLambdaApi } from './api/lambda-api.ts';
+import { layerDownloadRoute } from './api/layer-download.ts';
 import { DirectoryCodeStore } from './artifacts/directory-code-store.ts';
 import { HotReloadWatcher } from './artifacts/hot-reload-watcher.ts';
+import { LayerFolders } from './artifacts/layer-folders.ts';
 import { SystemClock } from './clock/system-clock.ts';
 import type { ServerConfig } from './config/server-config.ts';
 import { Admission } from './invoke/admission.ts';
@@ -26,12 +28,14 @@ import { StartGate } from './pool/start-gate.ts';
 import { WorkerPool } from './pool/worker-pool.ts';
 import { runtimeVersionArn } from './domain/runtimes.ts';
 import { CachedFunctionRegistry } from './registry/cached-function-registry.ts';
+import { CachedLayerRegistry } from './registry/cached-layer-registry.ts';
 import { FunctionActivation } from './registry/function-activation.ts';
 import { BootstrapFolders } from './runtimes/bootstrap-folders.ts';
 import { LocalRuntimeCatalog } from './runtimes/local-runtime-catalog.ts';
 import { chooseSandboxDriver, type ChosenDriver } from './sandbox/choose-driver.ts';
 import { SqliteDatabase } from './store/sqlite/sqlite-database.ts';
 import { SqliteFunctionStore } from './store/sqlite/sqlite-function-store.ts';
+import { SqliteLayerStore } from './store/sqlite/sqlite-layer-store.ts';
 import { packageVersion } from './version.ts';
 
 /** A server that answers. */
@@ -58,7 +62,9 @@ export async function startServer(config: ServerConfig): Promise<RunningServer> 
 
   const database = parts.use(SqliteDatabase.open(join(dataDir, 'hearth.db')));
   const registry = await CachedFunctionRegistry.load(new SqliteFunctionStore(database));
+  const layers = await CachedLayerRegistry.load(new SqliteLayerStore(database));
   const codeStore = await DirectoryCodeStore.open({ root: join(dataDir, 'code'), clock });
+  const layerFolders = await LayerFolders.open({ root: join(dataDir, 'layers'), clock, codeStore });
   const logStore = parts.use(
     await SegmentLogStore.open({
       directory: join(dataDir, 'logs'),
@@ -119,7 +125,17 @@ export async function startServer(config: ServerConfig): Promise<RunningServer> 
   const invoker = new PoolInvoker(new Admission(config.accountConcurrency), pool);
   const watcher = parts.use(new HotReloadWatcher({ clock, onFault: reportFault('hot-reload') }));
   parts.use(new Retirement(registry, pool, watcher));
-  parts.use(new CodeCollector(registry, pool, codeStore, clock, reportFault('code collector')));
+  parts.use(
+    new CodeCollector({
+      registry,
+      layers,
+      pool,
+      codeStore,
+      layerFolders,
+      clock,
+      onFault: reportFault('code collector'),
+    }),
+  );
   const activation = parts.use(
     new FunctionActivation({ registry, codeStore, clock, onFault: reportFault('activation') }),
   );
@@ -127,6 +143,7 @@ export async function startServer(config: ServerConfig): Promise<RunningServer> 
   const stopping = new AbortController();
   const adminRoutes: AdminRoute[] = [
     codeDownloadRoute(registry, codeStore),
+    layerDownloadRoute(layers, codeStore),
     {
       method: 'GET',
       path: '/_hearth/logs',
@@ -150,6 +167,8 @@ export async function startServer(config: ServerConfig): Promise<RunningServer> 
     lambdaApi: createLambdaApi({
       registry,
       codeStore,
+      layers,
+      layerFolders,
       invoker,
       clock,
       defaults: { accountId, region },

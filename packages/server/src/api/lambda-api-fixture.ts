@@ -13,11 +13,14 @@ import type { Invocation, Outcome } from '../domain/invocation.ts';
 import { ServiceError } from '../domain/service-error.ts';
 import type { Invoker } from '../invoke/invoker.ts';
 import { CachedFunctionRegistry } from '../registry/cached-function-registry.ts';
+import { CachedLayerRegistry } from '../registry/cached-layer-registry.ts';
 import { FunctionActivation } from '../registry/function-activation.ts';
 import { MemoryFunctionStore } from '../store/memory/memory-function-store.ts';
+import { MemoryLayerStore } from '../store/memory/memory-layer-store.ts';
 import { codeDownloadRoute } from './code-download.ts';
 import { HttpServer } from './http-server.ts';
 import { createLambdaApi, type LambdaApiOptions } from './lambda-api.ts';
+import { layerDownloadRoute } from './layer-download.ts';
 
 /** Archives in memory. Takes any bytes but the text `bad`, which stands for a refused archive. */
 export class MemoryCodeStore implements CodeStore {
@@ -91,6 +94,9 @@ export interface ApiFixture extends AsyncDisposable {
   readonly port: number;
   readonly registry: CachedFunctionRegistry;
   readonly codeStore: MemoryCodeStore;
+  readonly layers: CachedLayerRegistry;
+  /** Lists of layers that were merged, by their content. */
+  readonly merged: string[][];
   readonly invoker: FakeInvoker;
   readonly faults: unknown[];
   /** Creates HELLO with `input` on top, which may be wrong. */
@@ -117,13 +123,22 @@ export async function startApi(options: FixtureOptions = {}): Promise<ApiFixture
   const codeStore = new MemoryCodeStore();
   const invoker = new FakeInvoker();
   const registry = await CachedFunctionRegistry.load(new MemoryFunctionStore());
+  const layers = await CachedLayerRegistry.load(new MemoryLayerStore());
+  const merged: string[][] = [];
   const activation = new FunctionActivation({ registry, codeStore, clock, onFault });
   const server = new HttpServer({
-    adminRoutes: [codeDownloadRoute(registry, codeStore)],
+    adminRoutes: [codeDownloadRoute(registry, codeStore), layerDownloadRoute(layers, codeStore)],
     lambdaApi: createLambdaApi({
       ...options,
       registry,
       codeStore,
+      layers,
+      layerFolders: {
+        prepare: (references) => {
+          merged.push(references.map(({ sha256 }) => sha256));
+          return Promise.resolve();
+        },
+      },
       clock,
       invoker,
       activate: (version) => {
@@ -160,6 +175,8 @@ export async function startApi(options: FixtureOptions = {}): Promise<ApiFixture
     port,
     registry,
     codeStore,
+    layers,
+    merged,
     invoker,
     faults,
     client,

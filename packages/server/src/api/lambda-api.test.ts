@@ -1,7 +1,7 @@
 import {
   CreateFunctionCommand,
   ListFunctionsCommand,
-  ListLayersCommand,
+  ListCodeSigningConfigsCommand,
   type LambdaClient,
 } from '@aws-sdk/client-lambda';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -41,10 +41,10 @@ describe('accounts and regions', () => {
 });
 
 test('an operation that is not built answers 501 with its name', async () => {
-  expect(await failureOf(client.send(new ListLayersCommand({})))).toEqual({
+  expect(await failureOf(client.send(new ListCodeSigningConfigsCommand({})))).toEqual({
     name: 'NotImplementedException',
     status: 501,
-    message: 'Operation ListLayers is not built yet',
+    message: 'Operation ListCodeSigningConfigs is not built yet',
   });
 });
 

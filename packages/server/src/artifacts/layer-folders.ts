@@ -2,14 +2,13 @@ import { createHash } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { LayerReference } from '../domain/layer.ts';
-import { ServiceError } from '../domain/service-error.ts';
 import type { CodeStore } from './code-store.ts';
 import { KeyedFolders, type KeyedFoldersOptions } from './keyed-folders.ts';
 import { mergeTrees } from './merge-trees.ts';
 
 export interface LayerFoldersOptions extends KeyedFoldersOptions {
   /** Where the layers' archives were unpacked. */
-  readonly codeStore: Pick<CodeStore, 'directory' | 'keep'>;
+  readonly codeStore: Pick<CodeStore, 'directory'>;
 }
 
 type Layers = readonly LayerReference[];
@@ -35,19 +34,11 @@ export class LayerFolders {
   }
 
   /**
-   * Merges the layers, at deploy. `retain` then spares them and the result for a while, so that the
-   * caller has time to write down that they are in use. Rejects with an InvalidParameterValueException
-   * where they cannot be merged or one of them is not on this server any more.
+   * Merges the layers, at deploy. `retain` then spares the result for a while, so that the caller has
+   * time to write down that it is in use. Rejects with an InvalidParameterValueException where they
+   * cannot be merged.
    */
   async prepare(layers: Layers): Promise<void> {
-    for (const { arn, sha256 } of layers) {
-      if (!(await this.#codeStore.keep(sha256))) {
-        throw new ServiceError(
-          'InvalidParameterValueException',
-          `Layer version ${arn} does not exist.`,
-        );
-      }
-    }
     if (layers.length > 1) await this.#merge(layers, keyOf(layers));
   }
 

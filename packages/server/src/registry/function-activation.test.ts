@@ -29,7 +29,7 @@ async function setUp(version: FunctionVersion, hasCode = true) {
   const faults: unknown[] = [];
   const activation = new FunctionActivation({
     registry,
-    codeStore: { has: () => Promise.resolve(hasCode) },
+    codeStore: { has: (sha256) => Promise.resolve(hasCode && sha256 !== 'gone') },
     clock,
     onFault: (error) => faults.push(error),
   });
@@ -65,6 +65,24 @@ describe('FunctionActivation after a restart', () => {
   test('an update that was cut short is finished, of the same generation', async () => {
     const after = await resumed(sampleFunction(UPDATING));
     expect(after).toEqual(sampleFunction({ revisionId: after?.revisionId ?? '' }));
+  });
+
+  test('a creation whose layer is gone has failed, and says which', async () => {
+    const layer = { arn: 'arn:l:1', sizeBytes: 1 };
+    const layers = [
+      { ...layer, sha256: 'there' },
+      { ...layer, arn: 'arn:l:2', sha256: 'gone' },
+    ];
+    expect(await resumed(sampleFunction({ ...PENDING, layers }))).toMatchObject({
+      state: 'Failed',
+      stateReason:
+        "The content of layer arn:l:2 is not on this server. Update the function's layers to recover.",
+    });
+    expect(await resumed(sampleFunction({ ...PENDING, layers: layers.slice(0, 1) }))).toMatchObject(
+      {
+        state: 'Active',
+      },
+    );
   });
 
   test('a creation whose code is gone has failed', async () => {

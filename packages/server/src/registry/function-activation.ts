@@ -70,7 +70,7 @@ export class FunctionActivation implements Disposable {
 
   async #finish(version: FunctionVersion): Promise<void> {
     const { registry } = this.#options;
-    const fault = await this.#codeFault(version);
+    const fault = (await this.#codeFault(version)) ?? (await this.#layerFault(version));
     const finished = fault === undefined ? succeeded(version) : failed(version, fault);
     await registry.replace(finished, version.revisionId);
   }
@@ -83,6 +83,14 @@ export class FunctionActivation implements Disposable {
     const found = await stat(code.directory).catch(() => undefined);
     if (found?.isDirectory() === true) return undefined;
     return 'The folder of the function is not there. Update the function code to recover.';
+  }
+
+  async #layerFault({ layers = [] }: FunctionVersion): Promise<string | undefined> {
+    for (const { arn, sha256 } of layers) {
+      if (await this.#options.codeStore.has(sha256)) continue;
+      return `The content of layer ${arn} is not on this server. Update the function's layers to recover.`;
+    }
+    return undefined;
   }
 }
 

@@ -92,7 +92,6 @@ describe('CreateFunction', () => {
   });
 
   test.each<[string, object]>([
-    ['Layers', { Layers: ['arn:aws:lambda:us-east-1:000000000000:layer:l:1'] }],
     [
       'DeadLetterConfig',
       { DeadLetterConfig: { TargetArn: 'arn:aws:sqs:us-east-1:000000000000:q' } },

@@ -5,6 +5,7 @@ import { ServiceError } from '../../domain/service-error.ts';
 import { validationError, violation } from '../protocol/constraints.ts';
 import { checkCodeMembers, storeCode, type CodeInput } from './code-source.ts';
 import { toConfiguration } from './function-configuration.ts';
+import { prepareLayers } from './function-layers.ts';
 import { applySettings, SETTING_NAMES, type SettingsInput } from './function-settings.ts';
 import { resolveTarget } from './function-target.ts';
 import type { OperationCall, OperationHandler } from './operation.ts';
@@ -56,18 +57,21 @@ export const createFunction: OperationHandler = async (input: CreateFunctionInpu
     environment: {},
     tracingMode: 'PassThrough' as const,
     ephemeralStorageMb: 512,
+    layers: [],
     logGroupName: `/aws/lambda/${identity.functionName}`,
   };
   const settings = await applySettings(defaults, input, call);
   // Before the archive is unpacked: that a name is taken must not cost more than it needs.
   if (call.registry.get(identity) !== undefined) throw nameTaken(identity);
+  const code = await storeCode(input.Code, call);
+  await prepareLayers(code, settings.layers, call);
   const version: FunctionVersion = {
     ...identity,
     ...settings,
     version: '$LATEST',
     generation: randomUUID(),
     revisionId: randomUUID(),
-    code: await storeCode(input.Code, call),
+    code,
     architecture: input.Architectures?.[0] ?? 'x86_64',
     state: 'Pending',
     stateReason: 'The function is being created.',

@@ -1,5 +1,6 @@
 import { functionArn, type FunctionVersion } from '../../domain/function.ts';
 import type { ApiOutput } from '../protocol/operation-output.ts';
+import { formatTime } from './format-time.ts';
 
 export interface ConfigurationOptions {
   /** Whether `FunctionArn` carries the qualifier; AWS does where the caller named one. */
@@ -17,7 +18,7 @@ export function toConfiguration(
   version: FunctionVersion,
   options: ConfigurationOptions = {},
 ): ApiOutput {
-  const { code, environment } = version;
+  const { code, environment, layers = [] } = version;
   const archive = code.kind === 'archive' ? code : undefined;
   const arn = functionArn(version);
   return {
@@ -34,6 +35,10 @@ export function toConfiguration(
     CodeSha256: archive?.sha256 ?? HOT_RELOAD_SHA256,
     Version: version.version,
     Environment: Object.keys(environment).length > 0 ? { Variables: environment } : undefined,
+    Layers:
+      layers.length > 0
+        ? layers.map(({ arn: layer, sizeBytes }) => ({ Arn: layer, CodeSize: sizeBytes }))
+        : undefined,
     TracingConfig: { Mode: version.tracingMode },
     RevisionId: version.revisionId,
     PackageType: 'Zip',
@@ -61,9 +66,4 @@ function statesOf(version: FunctionVersion, runtimeVersionArn: string | undefine
     LastUpdateStatusReason: version.lastUpdateStatusReason,
     LastUpdateStatusReasonCode: version.lastUpdateStatusReasonCode,
   };
-}
-
-/** `2024-01-01T00:00:00.000+0000`. */
-function formatTime(timeMs: number): string {
-  return new Date(timeMs).toISOString().replace('Z', '+0000');
 }

@@ -1,9 +1,11 @@
 import { checkEnvironmentVariables } from '../../domain/environment-variable-rules.ts';
 import type { FunctionVersion } from '../../domain/function.ts';
+import type { LayerReference } from '../../domain/layer.ts';
 import { MANAGED_RUNTIMES } from '../../domain/runtimes.ts';
 import { ServiceError } from '../../domain/service-error.ts';
 import { LAMBDA_MODEL } from '../model/api-model.ts';
 import { validationError, violation } from '../protocol/constraints.ts';
+import { resolveLayers } from './function-layers.ts';
 import type { OperationCall } from './operation.ts';
 import { refuseUnsupported } from './unsupported-settings.ts';
 
@@ -18,6 +20,7 @@ export type SettingsInput = {
   readonly Environment?: { readonly Variables?: Readonly<Record<string, string>> };
   readonly TracingConfig?: { readonly Mode?: 'PassThrough' | 'Active' };
   readonly EphemeralStorage?: { readonly Size: number };
+  readonly Layers?: readonly string[];
   readonly LoggingConfig?: { readonly LogFormat?: string; readonly LogGroup?: string };
 };
 
@@ -33,7 +36,7 @@ export type Settings = Pick<
   | 'tracingMode'
   | 'ephemeralStorageMb'
   | 'logGroupName'
->;
+> & { readonly layers: readonly LayerReference[] };
 
 export const SETTING_NAMES: readonly (keyof SettingsInput)[] = [
   'Runtime',
@@ -45,6 +48,7 @@ export const SETTING_NAMES: readonly (keyof SettingsInput)[] = [
   'Environment',
   'TracingConfig',
   'EphemeralStorage',
+  'Layers',
   'LoggingConfig',
 ];
 
@@ -72,6 +76,7 @@ export async function applySettings(
   if (input.Role !== undefined) checkRole(input.Role, call);
   const environment = input.Environment?.Variables;
   if (environment !== undefined) checkEnvironmentVariables(environment);
+  const layers = input.Layers === undefined ? current.layers : resolveLayers(input.Layers, call);
   if (input.Runtime !== undefined) await checkRuntime(input.Runtime, call);
   return {
     runtime: input.Runtime ?? current.runtime,
@@ -83,6 +88,7 @@ export async function applySettings(
     environment: input.Environment === undefined ? current.environment : (environment ?? {}),
     tracingMode: input.TracingConfig?.Mode ?? current.tracingMode,
     ephemeralStorageMb: input.EphemeralStorage?.Size ?? current.ephemeralStorageMb,
+    layers,
     logGroupName: input.LoggingConfig?.LogGroup ?? current.logGroupName,
   };
 }

@@ -1,7 +1,9 @@
 import type { CodeStore } from '../../artifacts/code-store.ts';
+import type { LayerFolders } from '../../artifacts/layer-folders.ts';
 import type { Clock } from '../../clock/clock.ts';
 import type { FunctionRegistry } from '../../domain/function-registry.ts';
 import type { FunctionVersion } from '../../domain/function.ts';
+import type { LayerRegistry } from '../../domain/layer-registry.ts';
 import type { Caller } from '../protocol/caller.ts';
 import type { ApiOutput } from '../protocol/operation-output.ts';
 import type { ApiInput } from '../protocol/request-input.ts';
@@ -10,6 +12,8 @@ import type { ApiInput } from '../protocol/request-input.ts';
 export interface OperationServices {
   readonly registry: FunctionRegistry;
   readonly codeStore: CodeStore;
+  readonly layers: LayerRegistry;
+  readonly layerFolders: Pick<LayerFolders, 'prepare'>;
   readonly clock: Clock;
   /**
    * Ends the Pending or InProgress state that a write left `version` in. The answer still tells that

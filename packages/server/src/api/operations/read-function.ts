@@ -1,9 +1,9 @@
-import { ServiceError } from '../../domain/service-error.ts';
 import { codeLocation } from '../code-download.ts';
 import type { ApiOutput } from '../protocol/operation-output.ts';
 import { toConfiguration } from './function-configuration.ts';
 import { existingVersion, resolveTarget } from './function-target.ts';
 import type { OperationCall, OperationHandler } from './operation.ts';
+import { makeMarker, readMarker } from './page-marker.ts';
 
 type FunctionInput = {
   readonly FunctionName: string;
@@ -65,17 +65,3 @@ export const listFunctions: OperationHandler = (
     Functions: page.map((version) => toConfiguration(version, { summary: true, qualified })),
   };
 };
-
-const MARKER_PREFIX = 'v1:';
-
-function makeMarker(functionName: string): string {
-  return Buffer.from(MARKER_PREFIX + functionName).toString('base64url');
-}
-
-function readMarker(marker: string): string {
-  const text = Buffer.from(marker, 'base64url').toString();
-  if (!text.startsWith(MARKER_PREFIX)) {
-    throw new ServiceError('InvalidParameterValueException', 'The provided Marker is not valid.');
-  }
-  return text.slice(MARKER_PREFIX.length);
-}

@@ -5,6 +5,7 @@ import { staleRevision } from '../../domain/stale-revision.ts';
 import type { ApiOutput } from '../protocol/operation-output.ts';
 import { CODE_NAMES, storeCode, type CodeInput } from './code-source.ts';
 import { toConfiguration } from './function-configuration.ts';
+import { prepareLayers } from './function-layers.ts';
 import { applySettings, SETTING_NAMES, type SettingsInput } from './function-settings.ts';
 import {
   checkNotChanging,
@@ -51,6 +52,7 @@ export const updateFunctionCode: OperationHandler = async (input: UpdateCodeInpu
     code,
     architecture: input.Architectures?.[0] ?? current.architecture,
   };
+  await prepareLayers(code, next.layers ?? [], call);
   if (input.DryRun === true) return answer(next, input, call);
   return storeUpdate(input, current, next, call);
 };
@@ -61,7 +63,8 @@ export const updateFunctionConfiguration: OperationHandler = async (
 ) => {
   refuseUnsupported(input, CONFIGURATION_EFFECTIVE);
   const current = updatable(input, call);
-  const settings = await applySettings(current, input, call);
+  const settings = await applySettings({ ...current, layers: current.layers ?? [] }, input, call);
+  if (input.Layers !== undefined) await prepareLayers(current.code, settings.layers, call);
   return storeUpdate(input, current, { ...current, ...settings }, call);
 };
 
