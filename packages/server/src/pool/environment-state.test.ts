@@ -136,12 +136,14 @@ describe('environment state', () => {
     fc.assert(
       fc.property(HISTORIES, (events) => {
         const { states, taken } = live(events);
-        let initialised = false;
-        for (const [index, event] of taken.entries()) {
-          if (event.kind === 'init-succeeded') initialised = true;
-          if (event.kind === 'process-lost') initialised = false;
-          if (states[index + 1]?.kind === 'invoking') expect(initialised).toBe(true);
+        const isInitialised: boolean[] = [];
+        for (const event of taken) {
+          const before = isInitialised.at(-1) ?? false;
+          if (event.kind === 'init-succeeded') isInitialised.push(true);
+          else isInitialised.push(before && event.kind !== 'process-lost');
         }
+        const serving = taken.keys().filter((index) => states[index + 1]?.kind === 'invoking');
+        expect(serving.every((index) => isInitialised[index])).toBe(true);
       }),
     );
   });

@@ -1,6 +1,5 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { errorCode } from '../system-calls/error-code.ts';
 
 /**
  * Names of the external extensions among merged layers: the files directly in their folder
@@ -14,9 +13,8 @@ export async function externalExtensionNames(opt: string | undefined): Promise<s
       .filter((entry) => entry.isFile() || entry.isSymbolicLink())
       .map((entry) => entry.name)
       .toSorted();
-  } catch (error) {
-    const code = errorCode(error);
-    if (code === 'ENOENT' || code === 'ENOTDIR') return [];
-    throw error;
+  } catch {
+    // There is no such folder, or it is a file.
+    return [];
   }
 }

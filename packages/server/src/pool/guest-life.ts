@@ -34,7 +34,7 @@ export interface GuestLifeParts {
   readonly launchFailure: LaunchFailure | undefined;
   /** File names in /opt/extensions, and how they are started. */
   readonly extensions: readonly string[];
-  extensionCommand(name: string): GuestCommand;
+  readonly extensionCommand: (name: string) => GuestCommand;
   readonly functionOutput: OutputTarget;
   readonly extensionOutput: OutputTarget;
   readonly init: RuntimeInit;

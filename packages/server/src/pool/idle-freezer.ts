@@ -29,7 +29,9 @@ export class IdleFreezer {
       uses: subject.uses,
       dueMs: this.#clock.monotonicMs() + this.#graceMs,
     });
-    this.#timer ??= this.#clock.startTimer(this.#graceMs, this.#onDue);
+    if (this.#timer === undefined) {
+      this.#timer = this.#clock.startTimer(this.#graceMs, this.#onDue);
+    }
   }
 
   readonly #onDue = (): void => {

@@ -75,6 +75,7 @@ describe('worker pool', () => {
     await ready(under, 4);
     under.clock.advance(61_000);
     await ready(under, 1);
+    expect(under.disposed.length).toBeGreaterThanOrEqual(3);
   });
 
   test('workers hold no more memory than they may', async () => {

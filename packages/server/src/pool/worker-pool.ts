@@ -136,11 +136,14 @@ export class WorkerPool implements AsyncDisposable {
       return;
     }
     this.#askedSinceMs = undefined;
-    this.#filling = this.#startOne(nowMs).then((started) => {
-      this.#filling = undefined;
-      const next = this.#nextLookMs(started);
-      if (next !== undefined) this.#lookIn(next);
-    });
+    this.#filling = this.#fill(nowMs);
+  }
+
+  async #fill(nowMs: number): Promise<void> {
+    const started = await this.#startOne(nowMs);
+    this.#filling = undefined;
+    const next = this.#nextLookMs(started);
+    if (next !== undefined) this.#lookIn(next);
   }
 
   /** When to look again: at once while there is something to start, else when demand may have sunk. */

@@ -53,25 +53,22 @@ export async function startWorker(
   }
 }
 
-function bootedInTime(session: FramedSession, clock: Clock, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const onAbort = (): void => {
-      timer.cancel();
-      reject(new SandboxError('it was aborted', { cause: signal.reason }));
-    };
-    const timer = clock.startTimer(BOOT_TIMEOUT_MS, () => {
-      signal.removeEventListener('abort', onAbort);
-      reject(new SandboxError(`A worker has not booted within ${BOOT_TIMEOUT_MS} ms`));
-    });
-    signal.addEventListener('abort', onAbort, { once: true });
-    const done = (settle: () => void): void => {
-      timer.cancel();
-      signal.removeEventListener('abort', onAbort);
-      settle();
-    };
-    session.booted().then(
-      () => done(resolve),
-      (error: unknown) => done(() => reject(error)),
-    );
-  });
+async function bootedInTime(
+  session: FramedSession,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<void> {
+  const ended = Promise.withResolvers<never>();
+  const onAbort = (): void =>
+    ended.reject(new SandboxError('it was aborted', { cause: signal.reason }));
+  const timer = clock.startTimer(BOOT_TIMEOUT_MS, () =>
+    ended.reject(new SandboxError(`it has not booted within ${BOOT_TIMEOUT_MS} ms`)),
+  );
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    await Promise.race([session.booted(), ended.promise]);
+  } finally {
+    timer.cancel();
+    signal.removeEventListener('abort', onAbort);
+  }
 }

@@ -1,14 +1,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { EnvironmentLedger } from '../../pool/environment-ledger.ts';
-import type { EnvironmentView } from '../../pool/environment-view.ts';
 import { sendJson } from './json-response.ts';
 
+/** What is listed, ready to be sent as JSON. */
 export interface EnvironmentsHandlerOptions {
   /** All that there are now. */
-  readonly environments: () => Iterable<EnvironmentView>;
+  readonly environments: () => Iterable<object>;
   /** Booted workers that wait for a function. */
   readonly readyWorkers: () => number;
-  readonly ledger: Pick<EnvironmentLedger, 'latest'>;
+  /** The latest first; of one environment where its id is given. */
+  readonly transitions: (environmentId?: string) => Iterable<object>;
 }
 
 const MAX_TRANSITIONS = 1_000;
@@ -35,7 +35,7 @@ export function createEnvironmentsHandler(
       environments: [...options.environments()],
       readyWorkers: options.readyWorkers(),
       ...(wantsTransitions && {
-        transitions: options.ledger.latest(id).take(MAX_TRANSITIONS).toArray(),
+        transitions: [...Iterator.from(options.transitions(id)).take(MAX_TRANSITIONS)],
       }),
     });
   };
