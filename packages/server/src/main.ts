@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { inspect } from 'node:util';
+import { createEnvironmentsHandler } from './api/admin/environments-handler.ts';
 import { createHealthHandler } from './api/admin/health-handler.ts';
 import { createLogsHandler } from './api/admin/logs-handler.ts';
 import type { AdminRoute } from './api/admin-router.ts';
@@ -20,12 +21,15 @@ import { PoolInvoker } from './invoke/pool-invoker.ts';
 import { SegmentLogStore } from './logs/segment-log-store.ts';
 import { CodeCollector } from './pool/code-collector.ts';
 import { EnvironmentEvents } from './pool/environment-events.ts';
+import { EnvironmentLedger } from './pool/environment-ledger.ts';
 import { EnvironmentPool } from './pool/environment-pool.ts';
+import { viewOf } from './pool/environment-view.ts';
 import { IdleFreezer } from './pool/idle-freezer.ts';
 import { Retirement } from './pool/retirement.ts';
 import { RuntimeLauncher } from './pool/runtime-launcher.ts';
 import { StartGate } from './pool/start-gate.ts';
 import { WorkerPool } from './pool/worker-pool.ts';
+import { WorkerPreparation } from './pool/worker-preparation.ts';
 import { runtimeVersionArn } from './domain/runtimes.ts';
 import { CachedFunctionRegistry } from './registry/cached-function-registry.ts';
 import { CachedLayerRegistry } from './registry/cached-layer-registry.ts';
@@ -98,7 +102,9 @@ export async function startServer(config: ServerConfig): Promise<RunningServer> 
     }),
   );
   const environmentEvents = new EnvironmentEvents();
-  let acceptFromFunction: (socket: Socket) => void = (socket) => void socket.destroy();
+  let acceptFromFunction: ((socket: Socket) => void) | undefined;
+  const launcher = new RuntimeLauncher(catalog, codeStore, (of) => bootstraps.folderFor(of));
+  const ledger = parts.use(new EnvironmentLedger(environmentEvents));
   const pool = parts.use(
     new EnvironmentPool(
       {
@@ -107,8 +113,8 @@ export async function startServer(config: ServerConfig): Promise<RunningServer> 
         events: environmentEvents,
         freezer: new IdleFreezer(clock, FREEZE_GRACE_MS),
         functionEndpoint: config.functionEndpoint,
-        acceptFromFunction: (socket) => acceptFromFunction(socket),
-        launcher: new RuntimeLauncher(catalog, codeStore, (of) => bootstraps.folderFor(of)),
+        acceptFromFunction: (socket) => acceptFromFunction?.(socket),
+        launcher,
         logStore,
         clock,
         startGate,
@@ -125,6 +131,7 @@ export async function startServer(config: ServerConfig): Promise<RunningServer> 
   const invoker = new PoolInvoker(new Admission(config.accountConcurrency), pool);
   const watcher = parts.use(new HotReloadWatcher({ clock, onFault: reportFault('hot-reload') }));
   parts.use(new Retirement(registry, pool, watcher));
+  parts.use(new WorkerPreparation(registry, launcher, workers, reportFault('worker pool')));
   parts.use(
     new CodeCollector({
       registry,
@@ -148,6 +155,15 @@ export async function startServer(config: ServerConfig): Promise<RunningServer> 
       method: 'GET',
       path: '/_hearth/logs',
       handle: createLogsHandler({ logs: logStore, accountId, region, signal: stopping.signal }),
+    },
+    {
+      method: 'GET',
+      path: '/_hearth/environments',
+      handle: createEnvironmentsHandler({
+        environments: () => pool.environments().map(viewOf),
+        readyWorkers: () => workers.ready(),
+        transitions: (id) => ledger.latest(id),
+      }),
     },
     {
       method: 'GET',
