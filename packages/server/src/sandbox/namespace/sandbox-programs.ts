@@ -12,6 +12,8 @@ export interface SandboxPrograms {
   readonly prlimit: string | undefined;
 }
 
+/** Programs for administration are not on everybody's path. */
+const USUAL_FOLDERS = ['/usr/bin', '/usr/local/bin', '/usr/sbin', '/sbin'];
 const CAP_SYS_RESOURCE = 24n;
 
 /** @throws SandboxError where the platform is another or a program is missing */
@@ -23,11 +25,11 @@ export function findSandboxPrograms(): SandboxPrograms {
   }
   const setsOwnUsersLimits = process.getuid?.() !== 0;
   return {
-    bwrap: find('bwrap', 'bubblewrap'),
+    bwrap: findProgram('bwrap', 'bubblewrap'),
     prlimit:
       setsOwnUsersLimits || hasCapability(CAP_SYS_RESOURCE)
         ? undefined
-        : find('prlimit', 'util-linux'),
+        : findProgram('prlimit', 'util-linux'),
   };
 }
 
@@ -38,8 +40,9 @@ function hasCapability(capability: bigint): boolean {
   return ((BigInt(`0x${effective ?? '0'}`) >> capability) & 1n) === 1n;
 }
 
-function find(program: string, packageName: string): string {
-  const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/bin', '/usr/local/bin'];
+/** Absolute path of a program; throws a SandboxError that names the package where it is missing. */
+export function findProgram(program: string, packageName: string): string {
+  const folders = [...(process.env.PATH ?? '').split(delimiter), ...USUAL_FOLDERS];
   const found = folders
     .filter((folder) => folder.startsWith('/'))
     .map((folder) => join(folder, program))
