@@ -60,8 +60,10 @@ export function describeRuntimeContract(subject: RuntimeUnderTest): void {
   const { handlers, runtime } = subject;
   let running: LaunchedRuntime[] = [];
 
-  async function launch(): Promise<LaunchedRuntime> {
-    const launched = await LaunchedRuntime.start(subject.command, subject.files);
+  async function launch(variables: Record<string, string> = {}): Promise<LaunchedRuntime> {
+    const environment = { ...subject.command.environment, ...variables };
+    const command = { ...subject.command, environment };
+    const launched = await LaunchedRuntime.start(command, subject.files);
     running.push(launched);
     return launched;
   }
@@ -166,6 +168,16 @@ export function describeRuntimeContract(subject: RuntimeUnderTest): void {
       const environment = { LANG: 'en_US.UTF-8', TZ: ':UTC', MY_VARIABLE: 'é=x' };
       await launched.init({ handler: handlers.environment, runtime, environment });
       expect(objectOf(await launched.invoke({}))).toEqual(environment);
+    });
+
+    test('what a wrapper has put into the environment stays, its handler included', async () => {
+      const wrapped = { _HANDLER: handlers.environment, FROM_WRAPPER: 'é=x', TZ: ':UTC' };
+      const launched = await launch({ ...wrapped, _HEARTH_KEEP_ENVIRONMENT: '1' });
+      const environment = { _HANDLER: handlers.counter, TZ: 'Europe/Berlin' };
+      await launched.init({ handler: handlers.counter, runtime, environment });
+      // The interpreter itself may have added to it, as Python does where no locale is set.
+      const { LC_CTYPE: _locale, ...seen } = objectOf(await launched.invoke({}));
+      expect(seen).toEqual(wrapped);
     });
 
     test('the trace id of an event is in the environment while it has one', async () => {

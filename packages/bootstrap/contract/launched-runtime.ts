@@ -86,6 +86,7 @@ export class LaunchedRuntime implements AsyncDisposable {
     await this.session.booted();
     return this.session.init({
       taskRoot: this.taskRoot,
+      optRoot: '/opt',
       environment: {},
       functionName: 'contract',
       functionVersion: '$LATEST',

@@ -103,7 +103,9 @@ export async function startServer(config: ServerConfig): Promise<RunningServer> 
   );
   const environmentEvents = new EnvironmentEvents();
   let acceptFromFunction: ((socket: Socket) => void) | undefined;
-  const launcher = new RuntimeLauncher(catalog, codeStore, (of) => bootstraps.folderFor(of));
+  const launcher = new RuntimeLauncher(catalog, codeStore, (of) => bootstraps.folderFor(of), {
+    layerFolder: ({ layers: used = [] }) => layerFolders.folder(used),
+  });
   const ledger = parts.use(new EnvironmentLedger(environmentEvents));
   const pool = parts.use(
     new EnvironmentPool(

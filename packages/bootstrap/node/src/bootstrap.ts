@@ -1,7 +1,7 @@
 import { defineAwslambda } from './awslambda.ts';
 import { Channel, FRAME } from './channel.ts';
 import { buildContext } from './context.ts';
-import { replaceEnvironment } from './environment.ts';
+import { adoptEnvironment } from './environment.ts';
 import { toErrorResponse, UnhandledPromiseRejection } from './errors.ts';
 import { EventRun } from './event-run.ts';
 import { hasCallbacks, inspectHandler, type LoadedHandler } from './handler.ts';
@@ -61,7 +61,7 @@ export class Bootstrap {
     this.#isInitialising = true;
     // Nothing but the function's own work keeps the process alive while it loads.
     this.#channel.keepAlive(false);
-    replaceEnvironment(init.environment);
+    adoptEnvironment(init.environment);
     this.#log = new LogWriter(this.#logFd, process.env['AWS_LAMBDA_LOG_FORMAT']);
     this.#log.patchConsole(process.env['AWS_LAMBDA_LOG_LEVEL']);
     for (const warning of init.warnings) console.warn(warning);
@@ -72,7 +72,9 @@ export class Bootstrap {
     }
     try {
       const withCallbacks = hasCallbacks(init.runtime);
-      const handler = inspectHandler(await loadHandler(init.taskRoot, init.handler), withCallbacks);
+      // A wrapper may have put another in its place.
+      const name = process.env['_HANDLER'] ?? init.handler;
+      const handler = inspectHandler(await loadHandler(init.taskRoot, name), withCallbacks);
       this.#function = { init, handler, withCallbacks };
     } catch (error) {
       this.#failInit('Uncaught Exception', error, EXIT_FAILED);

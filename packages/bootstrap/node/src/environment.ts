@@ -1,5 +1,23 @@
 import Module from 'node:module';
 
+/** Set where a program of the function's, its wrapper, has started this process and may have set more. */
+const KEEP_ENVIRONMENT = '_HEARTH_KEEP_ENVIRONMENT';
+const OWN_VARIABLE = /^(?:_HEARTH_.*|_LAMBDA_TELEMETRY_LOG_FD)$/;
+
+/**
+ * Makes `environment` the whole environment of this process. What a wrapper has started has it
+ * already, with the wrapper's changes: there only the variables that are not for the function go.
+ */
+export function adoptEnvironment(environment: Readonly<Record<string, string>>): void {
+  if (process.env[KEEP_ENVIRONMENT] === undefined) {
+    replaceEnvironment(environment);
+    return;
+  }
+  for (const name of Object.keys(process.env)) {
+    if (OWN_VARIABLE.test(name)) delete process.env[name];
+  }
+}
+
 /** Makes `environment` the whole environment of this process. */
 export function replaceEnvironment(environment: Readonly<Record<string, string>>): void {
   const earlierNodePath = process.env['NODE_PATH'];

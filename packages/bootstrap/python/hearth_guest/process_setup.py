@@ -6,20 +6,33 @@ import os
 import sys
 import time
 
+# Set where a program of the function's, its wrapper, has started this process and may have set more.
+_KEEP_ENVIRONMENT = "_HEARTH_KEEP_ENVIRONMENT"
+
 
 def adopt_environment(environment: dict[str, str]) -> None:
-    """Replaces the whole environment, also for the C library and for programs started later."""
+    """Replaces the whole environment, also for the C library and for programs started later.
+
+    What the function's wrapper has started has it already, with the wrapper's changes: there only
+    the variables that are not for the function go.
+    """
+    if _KEEP_ENVIRONMENT in os.environ:
+        for name in list(os.environ):
+            if name.startswith("_HEARTH_") or name == "_LAMBDA_TELEMETRY_LOG_FD":
+                del os.environ[name]
+        return
     os.environ.clear()
     os.environ.update(environment)
     time.tzset()
 
 
-def enter_task(task_root: str) -> None:
-    """Puts the function's code first, then PYTHONPATH, before what the interpreter has by itself.
+def enter_task(task_root: str, layer_folders: list[str]) -> None:
+    """Puts the function's code first, then its layers, then PYTHONPATH, before what the interpreter
+    has by itself: the order that is seen on AWS.
 
     The interpreter has not seen the function's PYTHONPATH where it was started ahead of it.
     """
-    first = [task_root]
+    first = [task_root] + layer_folders
     for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep):
         if entry and entry not in first:
             first.append(entry)
@@ -28,6 +41,15 @@ def enter_task(task_root: str) -> None:
         os.chdir(task_root)
     except OSError:
         pass  # the import that follows says it better
+
+
+def layer_folders(opt_root: str, runtime: str) -> list[str]:
+    """Where layers have Python packages. The version is the runtime's, as AWS and the tools that
+    build layers have it, also where another interpreter stands in."""
+    return [
+        "%s/python/lib/%s/site-packages" % (opt_root, runtime),
+        "%s/python" % opt_root,
+    ]
 
 
 def prepare_output() -> None:

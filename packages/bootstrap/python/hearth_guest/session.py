@@ -18,6 +18,7 @@ from .process_setup import (
     adopt_environment,
     enter_task,
     flush_output,
+    layer_folders,
     prepare_output,
     set_trace_id,
 )
@@ -83,9 +84,11 @@ class _Function:
         for warning in self._init.get("warnings") or ():
             self._log.warn(warning)
         self._prepare_logging()
-        enter_task(self._init["taskRoot"])
+        init = self._init
+        enter_task(init["taskRoot"], layer_folders(init["optRoot"], init["runtime"]))
         try:
-            self._handler = load_handler(self._init["handler"])
+            # A wrapper may have put another in its place.
+            self._handler = load_handler(os.environ.get("_HANDLER") or self._init["handler"])
         except Exception as error:
             self._leave_if_fork(error)
             payload = self._report(error, "")

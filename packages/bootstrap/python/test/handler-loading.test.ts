@@ -30,13 +30,42 @@ describePythons((python) => {
       expect(answerOf(await launched.invoke({}))).toBe(moduleName);
     });
 
-    test('in PYTHONPATH, behind the task root', async () => {
+    test('in PYTHONPATH, behind the task root and the layers', async () => {
       const files = { 'lib/dep.py': 'WHERE = "lib"', 'app.py': `import dep, sys\n${PATHS}` };
       const launched = await functions.launch(files);
       const lib = `${launched.taskRoot}/lib`;
       const environment = { PYTHONPATH: `${lib}:/nowhere` };
       await launched.init({ handler: 'app.handler', runtime: python.runtime, environment });
-      expect(answerOf(await launched.invoke({}))).toEqual([launched.taskRoot, lib, '/nowhere']);
+      expect(answerOf(await launched.invoke({}))).toEqual([
+        launched.taskRoot,
+        `/opt/python/lib/${python.runtime}/site-packages`,
+        '/opt/python',
+        lib,
+        '/nowhere',
+      ]);
+    });
+
+    test("in a layer, of which the packages of the runtime's version come first", async () => {
+      const packages = `python/lib/${python.runtime}/site-packages`;
+      const launched = await functions.launch({
+        'task/here.py': 'WHERE = "task"',
+        [`opt/${packages}/here.py`]: 'WHERE = "packages"',
+        [`opt/${packages}/both.py`]: 'WHERE = "packages"',
+        'opt/python/both.py': 'WHERE = "python"',
+        'opt/python/lib/python2.7/site-packages/old.py': '',
+        'opt/python/own.py':
+          'import both, here, importlib.util\n' +
+          'def handler(event, context):\n' +
+          '    return [both.WHERE, here.WHERE, importlib.util.find_spec("old") is None]\n',
+      });
+      const root = launched.taskRoot;
+      await launched.init({
+        handler: 'own.handler',
+        runtime: python.runtime,
+        taskRoot: `${root}/task`,
+        optRoot: `${root}/opt`,
+      });
+      expect(answerOf(await launched.invoke({}))).toEqual(['packages', 'task', true]);
     });
   });
 
@@ -166,4 +195,4 @@ describePythons((python) => {
   });
 });
 
-const PATHS = 'def handler(event, context):\n    return sys.path[:3]\n';
+const PATHS = 'def handler(event, context):\n    return sys.path[:5]\n';

@@ -224,6 +224,7 @@ export class EnvironmentHost implements AsyncDisposable {
     return {
       handler: version.handler,
       taskRoot: this.#sandbox.paths.task,
+      optRoot: this.#sandbox.paths.opt,
       runtime: version.runtime,
       environment,
       functionName: version.functionName,

@@ -12,6 +12,7 @@ import type {
   SandboxDirectories,
 } from '../sandbox/sandbox.ts';
 import { javaArguments } from './java-arguments.ts';
+import { wrapCommand } from './exec-wrapper.ts';
 import { launchWarnings } from './launch-warnings.ts';
 import { ENTRYPOINT_NAME, findEntrypoint } from './provided-entrypoint.ts';
 import { startArguments } from './start-arguments.ts';
@@ -98,15 +99,18 @@ export class RuntimeLauncher {
         runtime: this.#bootstrapFolder(interpreter),
         language: interpreter.prefix,
       },
-      command: (paths, environment) => ({
-        argv: [
-          `${paths.language}/${interpreter.program}`,
-          ...startArguments(interpreter, version, paths),
-        ],
-        environment: { ...environment, _HEARTH_CHANNEL_FD: '3', _LAMBDA_TELEMETRY_LOG_FD: '4' },
-        cwd: paths.task,
-        descriptors: 'channel',
-      }),
+      command: (paths, environment) => {
+        const command = {
+          argv: [
+            `${paths.language}/${interpreter.program}`,
+            ...startArguments(interpreter, version, paths),
+          ] as const,
+          environment: { ...environment, _HEARTH_CHANNEL_FD: '3', _LAMBDA_TELEMETRY_LOG_FD: '4' },
+          cwd: paths.task,
+          descriptors: 'channel' as const,
+        };
+        return wrapCommand(command, version, paths);
+      },
     };
   }
 
@@ -125,16 +129,19 @@ export class RuntimeLauncher {
     return {
       ...common(version, runtime, code, choice, `${major}.v${update}`),
       directories: { runtime: folder.path, language: interpreter.prefix },
-      command: (paths, environment) => ({
-        argv: [
-          `${paths.language}/${interpreter.program}`,
-          ...javaArguments(interpreter, version, paths, folder.hasArchive),
-        ],
-        // Its channel stays unused: the client talks HTTP, but writes its log as frames.
-        environment: { ...environment, _LAMBDA_TELEMETRY_LOG_FD: '4' },
-        cwd: paths.task,
-        descriptors: 'channel',
-      }),
+      command: (paths, environment) => {
+        const command = {
+          argv: [
+            `${paths.language}/${interpreter.program}`,
+            ...javaArguments(interpreter, version, paths, folder.hasArchive),
+          ] as const,
+          // Its channel stays unused: the client talks HTTP, but writes its log as frames.
+          environment: { ...environment, _LAMBDA_TELEMETRY_LOG_FD: '4' },
+          cwd: paths.task,
+          descriptors: 'channel' as const,
+        };
+        return wrapCommand(command, version, paths);
+      },
     };
   }
 

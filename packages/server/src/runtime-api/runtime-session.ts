@@ -2,6 +2,8 @@
 export interface RuntimeInit {
   readonly handler: string;
   readonly taskRoot: string;
+  /** Where the layers are, `/opt`; it may be empty. */
+  readonly optRoot: string;
   readonly runtime: string;
   /** The whole environment of the function. */
   readonly environment: Readonly<Record<string, string>>;

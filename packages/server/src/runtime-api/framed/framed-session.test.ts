@@ -9,6 +9,7 @@ import { FramedSession } from './framed-session.ts';
 const INIT: RuntimeInit = {
   handler: 'index.handler',
   taskRoot: '/var/task',
+  optRoot: '/opt',
   runtime: 'nodejs22.x',
   environment: { A: 'b' },
   functionName: 'f',

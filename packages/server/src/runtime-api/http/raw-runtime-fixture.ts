@@ -6,6 +6,7 @@ import { EnvironmentApi, type EnvironmentApiOptions } from './environment-api.ts
 export const INIT: RuntimeInit = {
   handler: 'index.handler',
   taskRoot: '/var/task',
+  optRoot: '/opt',
   runtime: 'provided.al2023',
   environment: {},
   functionName: 'f',
