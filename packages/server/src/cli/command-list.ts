@@ -33,6 +33,21 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/functions-delete.ts')).functionsDeleteCommand,
   },
   {
+    path: 'layers list',
+    summary: 'list the layers, or the versions of one',
+    load: async () => (await import('./commands/layers-list.ts')).layersListCommand,
+  },
+  {
+    path: 'layers publish',
+    summary: 'publish a version of a layer',
+    load: async () => (await import('./commands/layers-publish.ts')).layersPublishCommand,
+  },
+  {
+    path: 'layers delete',
+    summary: 'delete a version of a layer',
+    load: async () => (await import('./commands/layers-delete.ts')).layersDeleteCommand,
+  },
+  {
     path: 'invoke',
     summary: 'run a function',
     load: async () => (await import('./commands/invoke.ts')).invokeCommand,
@@ -62,5 +77,6 @@ export const COMMANDS: readonly CommandEntry[] = [
 /** What the groups of commands are about. */
 export const GROUP_SUMMARIES: Readonly<Record<string, string>> = {
   functions: 'list, show, create, update and delete functions',
+  layers: 'list, publish and delete layers',
   runtimes: 'list and install interpreters',
 };

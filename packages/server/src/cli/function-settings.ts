@@ -29,6 +29,10 @@ export const SETTING_OPTIONS: readonly OptionSpecification[] = [
     description: 'environment variable; repeat it for more, all of them are replaced',
     isRepeatable: true,
   },
+  {
+    flags: '--layers <arns>',
+    description: 'ARNs of layer versions in their order, with commas between; "" for none',
+  },
 ];
 
 /** The code as CreateFunction and UpdateFunctionCode take it; undefined where no option names any. */
@@ -36,17 +40,29 @@ export async function readCode(
   context: CommandContext,
   options: CommandOptions,
 ): Promise<Record<string, string> | undefined> {
-  const given = ['zip', 'dir', 'hotReload'].filter((name) => options.isSet(name));
-  if (given.length > 1) {
+  if (['zip', 'dir', 'hotReload'].filter((name) => options.isSet(name)).length > 1) {
     throw new UsageError(
       'Cannot read code as only one of --zip, --dir and --hot-reload may be given',
     );
   }
-  const value = options.text(given[0] ?? '');
+  const inPlace = options.text('hotReload');
+  if (inPlace === undefined) return readArchiveOption(context, options);
+  return { S3Bucket: 'hot-reload', S3Key: resolve(context.workingDirectory, inPlace) };
+}
+
+/** The archive that --zip or --dir names, as the API takes it; undefined where neither is given. */
+export async function readArchiveOption(
+  context: CommandContext,
+  options: CommandOptions,
+): Promise<{ readonly ZipFile: string } | undefined> {
+  const [zip, directory] = [options.text('zip'), options.text('dir')];
+  if (zip !== undefined && directory !== undefined) {
+    throw new UsageError('Cannot read code as only one of --zip and --dir may be given');
+  }
+  const value = zip ?? directory;
   if (value === undefined) return undefined;
   const path = resolve(context.workingDirectory, value);
-  if (given[0] === 'hotReload') return { S3Bucket: 'hot-reload', S3Key: path };
-  const archive = given[0] === 'dir' ? await zipDirectory(path) : await readArchive(path);
+  const archive = zip === undefined ? await zipDirectory(path) : await readArchive(path);
   if (archive.length > MAX_ZIPPED_BYTES) {
     throw new CommandError(
       `Cannot send ${path} as the archive must be at most ${MAX_ZIPPED_BYTES} bytes: it has ${archive.length}`,
@@ -70,6 +86,8 @@ export function readSettings(options: CommandOptions): Record<string, unknown> {
   set('EphemeralStorage', storageMb === undefined ? undefined : { Size: storageMb });
   set('Description', options.text('description'));
   const variables = options.list('env');
+  const layers = options.text('layers');
+  set('Layers', layers === undefined ? undefined : readList(layers));
   set('Environment', variables === undefined ? undefined : { Variables: readVariables(variables) });
   return settings;
 }
@@ -85,6 +103,13 @@ function readVariables(pairs: readonly string[]): Record<string, string> {
     return [pair.slice(0, split), pair.slice(split + 1)];
   });
   return Object.fromEntries(entries);
+}
+
+function readList(text: string): string[] {
+  return text
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== '');
 }
 
 function wholeNumber(options: CommandOptions, name: string): number | undefined {
