@@ -5,6 +5,7 @@ import {
   requestHeader,
   requestPath,
   sendApiError,
+  sendBytes,
   sendJson,
   type ApiRoutes,
 } from '../http/api-route.ts';
@@ -22,7 +23,17 @@ export interface ExtensionFunction {
   readonly accountId: string;
 }
 
-const PREFIX = '/2020-01-01/extension/';
+interface ExtensionCall {
+  readonly method: 'GET' | 'POST';
+  readonly kind: 'register' | 'next' | 'init-error' | 'exit-error';
+}
+
+const CALLS: ReadonlyMap<string, ExtensionCall> = new Map([
+  ['/2020-01-01/extension/register', { method: 'POST', kind: 'register' }],
+  ['/2020-01-01/extension/event/next', { method: 'GET', kind: 'next' }],
+  ['/2020-01-01/extension/init/error', { method: 'POST', kind: 'init-error' }],
+  ['/2020-01-01/extension/exit/error', { method: 'POST', kind: 'exit-error' }],
+]);
 
 /** A register request is a list of two words at most. */
 const MAX_REGISTER_BYTES = 65_536;
@@ -49,26 +60,23 @@ export class ExtensionRoutes implements ApiRoutes {
 
   handle(request: IncomingMessage, response: ServerResponse): boolean {
     const path = requestPath(request);
-    if (!path.startsWith(PREFIX)) return false;
-    switch (`${request.method} ${path.slice(PREFIX.length)}`) {
-      case 'POST register':
-        void this.#register(request, response);
-        return true;
-      case 'GET event/next':
-        discardBody(request);
-        answering(response, () => this.#next(request, response));
-        return true;
-      case 'POST init/error':
-        discardBody(request);
-        answering(response, () => this.#reportError('init-error', request, response));
-        return true;
-      case 'POST exit/error':
-        discardBody(request);
-        answering(response, () => this.#reportError('exit-error', request, response));
-        return true;
-      default:
-        return false;
+    const call = CALLS.get(path);
+    if (call === undefined) return false;
+    if (request.method !== call.method) {
+      discardBody(request);
+      sendBytes(response, 405, 'text/plain; charset=utf-8', Buffer.alloc(0));
+    } else if (call.kind === 'register') {
+      void this.#register(request, response);
+    } else {
+      discardBody(request);
+      const { kind } = call;
+      answering(response, () =>
+        kind === 'next'
+          ? this.#next(request, response)
+          : this.#reportError(kind, request, response),
+      );
     }
+    return true;
   }
 
   async #register(request: IncomingMessage, response: ServerResponse): Promise<void> {

@@ -7,6 +7,7 @@ import {
   readBoundedBody,
   requestPath,
   sendApiError,
+  sendBytes,
   sendJson,
   type ApiRoutes,
 } from '../http/api-route.ts';
@@ -48,7 +49,12 @@ export class TelemetryRoutes implements ApiRoutes {
 
   handle(request: IncomingMessage, response: ServerResponse): boolean {
     const api = PATHS.get(requestPath(request));
-    if (api === undefined || request.method !== 'PUT') return false;
+    if (api === undefined) return false;
+    if (request.method !== 'PUT') {
+      discardBody(request);
+      sendBytes(response, 405, 'text/plain; charset=utf-8', Buffer.alloc(0));
+      return true;
+    }
     const streams = this.#streams;
     if (streams === undefined) {
       discardBody(request);
