@@ -59,6 +59,53 @@ describe('environment variables', () => {
     });
   });
 
+  test('and nothing else but the address of this server and the place for its files', () => {
+    expect(Object.keys(variables()).sort()).toEqual([
+      'AWS_ACCESS_KEY',
+      'AWS_ACCESS_KEY_ID',
+      'AWS_DEFAULT_REGION',
+      'AWS_ENDPOINT_URL',
+      'AWS_EXECUTION_ENV',
+      'AWS_LAMBDA_FUNCTION_MEMORY_SIZE',
+      'AWS_LAMBDA_FUNCTION_NAME',
+      'AWS_LAMBDA_FUNCTION_VERSION',
+      'AWS_LAMBDA_INITIALIZATION_TYPE',
+      'AWS_LAMBDA_LOG_FORMAT',
+      'AWS_LAMBDA_LOG_GROUP_NAME',
+      'AWS_LAMBDA_LOG_STREAM_NAME',
+      'AWS_LAMBDA_RUNTIME_API',
+      'AWS_REGION',
+      'AWS_SECRET_ACCESS_KEY',
+      'AWS_SESSION_TOKEN',
+      'AWS_XRAY_CONTEXT_MISSING',
+      'AWS_XRAY_DAEMON_ADDRESS',
+      'LAMBDA_RUNTIME_DIR',
+      'LAMBDA_TASK_ROOT',
+      'LANG',
+      'LD_LIBRARY_PATH',
+      'NODE_PATH',
+      'PATH',
+      'TMPDIR',
+      'TZ',
+      '_AWS_XRAY_DAEMON_ADDRESS',
+      '_AWS_XRAY_DAEMON_PORT',
+      '_HANDLER',
+    ]);
+    expect(variables()).toMatchObject({
+      AWS_LAMBDA_LOG_FORMAT: 'Text',
+      AWS_LAMBDA_RUNTIME_API: '169.254.100.1:9001',
+      AWS_XRAY_CONTEXT_MISSING: 'LOG_ERROR',
+      AWS_XRAY_DAEMON_ADDRESS: '169.254.100.1:2000',
+      _AWS_XRAY_DAEMON_ADDRESS: '169.254.100.1',
+      _AWS_XRAY_DAEMON_PORT: '2000',
+    });
+  });
+
+  test.each(['nodejs18.x', 'nodejs20.x', 'nodejs24.x'])('%s has its own layers', (runtime) => {
+    const major = /\d+/.exec(runtime)?.[0];
+    expect(variables({ runtime })['NODE_PATH']).toMatch(`/opt/nodejs/node${major}/node_modules:`);
+  });
+
   test('a Python function gets PYTHONPATH instead of NODE_PATH', () => {
     const found = variables({ runtime: 'python3.12' });
     expect(found['PYTHONPATH']).toBe('/var/runtime');
@@ -70,6 +117,8 @@ describe('environment variables', () => {
     expect(seen).toMatchObject({
       _HANDLER: 'anything',
       PATH: '/usr/local/bin:/usr/bin/:/bin:/opt/bin',
+      LD_LIBRARY_PATH:
+        '/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib',
     });
     expect(Object.keys(seen)).not.toContain('AWS_EXECUTION_ENV');
     expect(Object.keys(seen)).not.toContain('NODE_PATH');

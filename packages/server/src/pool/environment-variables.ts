@@ -77,7 +77,7 @@ function overridable({
       hostPath ?? '/usr/local/bin:/usr/bin/:/bin',
       `${paths.opt}/bin`,
     ].join(':'),
-    LD_LIBRARY_PATH: libraryPath(paths, hostPath !== undefined),
+    LD_LIBRARY_PATH: libraryPath(version, paths, hostPath !== undefined),
     ...searchPaths(version, paths),
     TMPDIR: paths.tmp,
     AWS_LAMBDA_LOG_FORMAT: 'Text',
@@ -90,9 +90,10 @@ function overridable({
 }
 
 /** On the host itself its own library folders must not be put in front. */
-function libraryPath(paths: GuestPaths, onHost: boolean): string {
+function libraryPath(version: FunctionVersion, paths: GuestPaths, onHost: boolean): string {
   const own = `${paths.runtime}:${paths.runtime}/lib:${paths.task}:${paths.task}/lib:${paths.opt}/lib`;
-  return onHost ? own : `${paths.language}/lib:/lib64:/usr/lib64:${own}`;
+  if (onHost) return own;
+  return `${isProvided(version) ? '' : `${paths.language}/lib:`}/lib64:/usr/lib64:${own}`;
 }
 
 function isProvided({ runtime }: FunctionVersion): boolean {
