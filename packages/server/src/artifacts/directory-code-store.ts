@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, open } from 'node:fs/promises';
+import { lstat, mkdir, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MAX_ZIPPED_BYTES } from '../domain/limits.ts';
 import { emptyArchive, zippedTooLarge } from './archive-error.ts';
 import type { CodeStore, StoredCode } from './code-store.ts';
+import { eachAtOnce } from './each-at-once.ts';
 import { KeyedFolders, type KeyedFoldersOptions } from './keyed-folders.ts';
 import { unpackArchive } from './unpack-archive.ts';
 import { walkTree } from './walk-tree.ts';
@@ -57,8 +58,7 @@ export class DirectoryCodeStore implements CodeStore {
     const key = toKey(sha256);
     let bytes = this.#unzippedBytes.get(key);
     if (bytes === undefined) {
-      bytes = 0;
-      for await (const entry of walkTree(this.directory(sha256))) bytes += entry.sizeBytes;
+      bytes = await unpackedBytes(this.directory(sha256));
       this.#unzippedBytes.set(key, bytes);
     }
     return bytes;
@@ -79,6 +79,20 @@ async function unpack(archive: Uint8Array, staging: string): Promise<void> {
   const bytes = Buffer.from(archive.buffer, archive.byteOffset, archive.byteLength);
   await unpackArchive(bytes, code);
   await writeDurably(join(staging, 'archive.zip'), bytes);
+}
+
+/** Bytes of the files and of the links' targets below a folder. */
+async function unpackedBytes(root: string): Promise<number> {
+  const paths: string[] = [];
+  for await (const { names, kind } of walkTree(root)) {
+    if (kind !== 'folder') paths.push(join(root, ...names));
+  }
+  let bytes = 0;
+  await eachAtOnce(paths, async (path) => {
+    const { size } = await lstat(path);
+    bytes += size;
+  });
+  return bytes;
 }
 
 /** Also keeps anything but a hash out of paths. */

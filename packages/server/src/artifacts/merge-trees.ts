@@ -63,15 +63,14 @@ export async function mergeTrees(sources: readonly string[], directory: string):
 async function plan(sources: readonly string[]): Promise<MergedFolder> {
   const root: MergedFolder = { kind: 'folder', children: new Map() };
   for (const source of sources) {
-    for await (const { names, kind, target } of walkTree(source)) {
+    for await (const entry of walkTree(source)) {
+      const { names } = entry;
       const parent = folderAt(root, names.slice(0, -1));
       const name = names.at(-1) ?? '';
-      if (kind !== 'folder') {
-        const path = join(source, ...names);
-        parent.children.set(
-          name,
-          target === undefined ? { kind: 'file', source: path } : { kind: 'link', target },
-        );
+      if (entry.kind === 'file') {
+        parent.children.set(name, { kind: 'file', source: join(source, ...names) });
+      } else if (entry.kind === 'link') {
+        parent.children.set(name, { kind: 'link', target: entry.target });
       } else if (parent.children.get(name)?.kind !== 'folder') {
         parent.children.set(name, { kind: 'folder', children: new Map() });
       }
