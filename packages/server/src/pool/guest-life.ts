@@ -220,12 +220,15 @@ export class GuestLife {
   #orFailure(call: Promise<LifeEnd>): Promise<LifeEnd> {
     if (this.#lostBy?.kind === 'extension-failed') return Promise.resolve(this.#lostBy);
     return new Promise((resolve, reject) => {
-      this.#onLost = (end) => {
+      const onLost = (end: LifeEnd): void => {
         if (end.kind === 'extension-failed') resolve(end);
       };
-      call.then(resolve, reject).finally(() => {
-        this.#onLost = undefined;
-      });
+      // Who waits for the call may begin another wait before this one is tidied up.
+      const tidy = (): void => {
+        if (this.#onLost === onLost) this.#onLost = undefined;
+      };
+      this.#onLost = onLost;
+      void call.then(resolve, reject).finally(tidy);
     });
   }
 }

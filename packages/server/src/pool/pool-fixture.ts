@@ -32,6 +32,8 @@ export interface PoolUnderTest extends AsyncDisposable {
   /** Messages of the log in order. */
   readonly log: string[];
   readonly faults: string[];
+  /** Of each environment that there is. */
+  states(): string[];
   /** Settles when the log holds a line that begins so. */
   logged(start: string): Promise<void>;
   invoke(version?: FunctionVersion, over?: Partial<Invocation>): Promise<Outcome>;
@@ -41,13 +43,21 @@ export const KEEP_ALIVE_MS = 60_000;
 export const MAX_LIFETIME_MS = 600_000;
 export const FREEZE_GRACE_MS = 5;
 
-/** A pool over played processes and a clock that stands still. */
+export interface PoolOptions {
+  /** Workers kept ready. */
+  readonly prewarm?: number;
+  readonly prewarmMemoryMb?: number;
+  /** Merged layers of every function. */
+  readonly layerFolder?: string;
+}
+
+/**
+ * A pool over played processes and a clock that stands still. `runtime` plays what is started; it
+ * gives undefined for a process that is no runtime.
+ */
 export function startPool(
-  runtime: (start: number) => PlayedRuntime,
-  {
-    prewarm = 0,
-    prewarmMemoryMb = 512,
-  }: { readonly prewarm?: number; readonly prewarmMemoryMb?: number } = {},
+  runtime: (start: number, guest: FakeGuest) => PlayedRuntime | undefined,
+  { prewarm = 0, prewarmMemoryMb = 512, layerFolder }: PoolOptions = {},
 ): PoolUnderTest {
   const clock = new ManualClock();
   const guests: FakeGuest[] = [];
@@ -60,7 +70,8 @@ export function startPool(
     onCreate: (spec) => void made.push(spec.environmentId),
     onStart: (guest) => {
       guests.push(guest);
-      play(guest, runtime(guests.length));
+      const played = runtime(guests.length, guest);
+      if (played !== undefined) play(guest, played);
     },
     onDispose: (spec) => void disposed.push(spec.environmentId),
   });
@@ -85,7 +96,7 @@ export function startPool(
       freezer: new IdleFreezer(clock, FREEZE_GRACE_MS),
       functionEndpoint: undefined,
       acceptFromFunction: (socket) => void socket.destroy(),
-      launcher: launcher(),
+      launcher: launcher(layerFolder),
       logStore: logStore((event) => {
         log.push(event.message);
         for (const check of waiting) check();
@@ -108,6 +119,7 @@ export function startPool(
     disposed,
     log,
     faults,
+    states: () => [...pool.environments()].map(({ state }) => state.kind),
     logged: (start) =>
       new Promise((resolve) => {
         const check = (): void => {
@@ -126,11 +138,24 @@ export function startPool(
         ...over,
       }),
     [Symbol.asyncDispose]: async () => {
-      await pool[Symbol.asyncDispose]();
+      await passingTime(clock, pool[Symbol.asyncDispose]());
       await workers[Symbol.asyncDispose]();
       await driver[Symbol.asyncDispose]();
     },
   };
+}
+
+/** Lets the time of a shutdown pass, which extensions are given. */
+async function passingTime(clock: ManualClock, work: Promise<void>): Promise<void> {
+  const progress = { settled: false };
+  const done = work.finally(() => {
+    progress.settled = true;
+  });
+  while (!progress.settled) {
+    clock.advance(100);
+    await new Promise(setImmediate);
+  }
+  await done;
 }
 
 /** A runtime that initialises at once and answers each event with `"ok"`. */
@@ -182,7 +207,7 @@ function play(guest: FakeGuest, runtime: PlayedRuntime): void {
   send(FRAME.booted, { languageVersion: '24.0.0' });
 }
 
-function launcher(): RuntimeLauncher {
+function launcher(layerFolder: string | undefined): RuntimeLauncher {
   const interpreter = {
     family: 'nodejs' as const,
     version: '24.1.0',
@@ -197,6 +222,7 @@ function launcher(): RuntimeLauncher {
     },
     { directory: () => '/code' },
     () => '/bootstrap',
+    { layerFolder: () => Promise.resolve(layerFolder) },
   );
 }
 
