@@ -239,6 +239,8 @@ describe('whatever is sent', () => {
         `POST ${answerPath('r2')} HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\n"r2"`,
         `POST ${answerPath('r1', 'error')} HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\n"r1"`,
         `POST ${answerPath('r1')} HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n`,
+        'CONNECT h:1 HTTP/1.1\r\nHost: h\r\n\r\n',
+        'GET /ping HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n',
         '4\r\n"r1"\r\n',
         '0\r\n\r\n',
         '0\r\nLambda-Runtime-Function-Error-Type: X\r\n\r\n',

@@ -89,13 +89,20 @@ type Step =
     }
   | { readonly do: 'end' | 'begin-init-error' | 'end-init-error' | 'invoke' };
 
-const which = fc.nat({ max: 6 });
+/** Counted from the latest: polls, deliveries, requests. */
+const which = fc.nat({ max: 3 });
 const steps = fc.array(
   fc.oneof(
-    { weight: 4, arbitrary: fc.record({ do: fc.constant('poll' as const), which }) },
-    fc.record({ do: fc.constantFrom('hang-up' as const, 'lose-delivery' as const), which }),
+    { weight: 9, arbitrary: fc.record({ do: fc.constant('poll' as const), which }) },
     {
-      weight: 5,
+      weight: 4,
+      arbitrary: fc.record({
+        do: fc.constantFrom('hang-up' as const, 'lose-delivery' as const),
+        which,
+      }),
+    },
+    {
+      weight: 12,
       arbitrary: fc.record({
         do: fc.constant('begin' as const),
         kind: fc.constantFrom('response' as const, 'error' as const),
@@ -108,10 +115,13 @@ const steps = fc.array(
         ),
       }),
     },
-    { weight: 4, arbitrary: fc.record({ do: fc.constantFrom('end' as const, 'invoke' as const) }) },
+    {
+      weight: 18,
+      arbitrary: fc.record({ do: fc.constantFrom('end' as const, 'invoke' as const) }),
+    },
     fc.record({ do: fc.constantFrom('begin-init-error' as const, 'end-init-error' as const) }),
   ),
-  { maxLength: 60 },
+  { maxLength: 80, size: 'max' },
 );
 
 /** Plays steps and keeps account of what was delivered, accepted and settled. */
@@ -121,6 +131,7 @@ class Play {
   readonly lost = new Map<string, number>();
   readonly settled = new Map<string, RuntimeResult[]>();
   readonly accepted: string[] = [];
+  readonly faults: string[] = [];
   readonly calls: Promise<unknown>[] = [];
   initEnds = 0;
   #nextRequest = 0;
@@ -142,7 +153,7 @@ class Play {
         this.#poll();
         break;
       case 'hang-up': {
-        const poll = this.polls[step.which];
+        const poll = this.polls.at(-1 - step.which);
         if (poll !== undefined) this.session.removePoll(poll);
         break;
       }
@@ -176,7 +187,8 @@ class Play {
   }
 
   #lose(index: number): void {
-    const delivery = this.polls.at(-1 - index)?.delivered[0];
+    const delivery = this.polls.filter(({ delivered }) => delivered.length > 0).at(-1 - index)
+      ?.delivered[0];
     if (delivery === undefined) return;
     const { requestId, invocationId } = delivery;
     this.lost.set(requestId, (this.lost.get(requestId) ?? 0) + 1);
@@ -184,15 +196,19 @@ class Play {
   }
 
   #begin(step: Extract<Step, { do: 'begin' }>): void {
-    const requestId = `r${step.which}`;
-    const ids = this.polls
-      .flatMap(({ delivered }) => delivered)
+    const deliveries = this.polls.flatMap(({ delivered }) => delivered);
+    const requestIds = [...new Set(deliveries.map((delivery) => delivery.requestId))];
+    const requestId = requestIds.at(-1 - step.which) ?? 'forged';
+    const ids = deliveries
       .filter((delivery) => delivery.requestId === requestId)
       .map(({ invocationId }) => invocationId);
     const echo = { none: undefined, latest: ids.at(-1), first: ids[0], forged: 'forged' }[
       step.echo
     ];
-    if (this.session.beginAnswer(step.kind, requestId, echo) === undefined) this.#begun = requestId;
+    if (this.session.beginAnswer(step.kind, requestId, echo) !== undefined) return;
+    if (this.#begun !== undefined) this.faults.push('an answer began within another');
+    if (echo !== undefined && echo !== ids.at(-1)) this.faults.push(`${echo} was no match`);
+    this.#begun = requestId;
   }
 
   #end(): void {
@@ -247,6 +263,7 @@ describe('whatever a hostile runtime does', () => {
           expect(deliveries.has(requestId)).toBe(true);
         }
         expect([...play.settled.keys()].toSorted()).toEqual(play.accepted.toSorted());
+        expect(play.faults).toEqual([]);
         expect(play.initEnds).toBeLessThanOrEqual(1);
       }),
       { numRuns: 1_000 },

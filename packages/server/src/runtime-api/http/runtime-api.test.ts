@@ -76,6 +76,15 @@ describe('init', () => {
     expect(await init).toMatchObject({ kind: 'error', errorType: 'Runtime.Unknown' });
   });
 
+  test('/init/error that is too large ends init as an answer of that size ends an event', async () => {
+    await using served = await listening();
+    const body = Buffer.alloc(MAX_RESPONSE_BYTES + 1, 97);
+    expect((await served.client().call('POST', INIT_ERROR_PATH, body)).status).toBe(413);
+    expect(await served.api.runtime.init(INIT)).toMatchObject({
+      errorType: 'Function.ResponseSizeTooLarge',
+    });
+  });
+
   test('E54 a second init error, an event after it and an init error while ready are refused', async () => {
     await using served = await listening();
     const client = served.client();
