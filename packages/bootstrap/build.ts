@@ -1,8 +1,12 @@
-import { join } from 'node:path';
+import { cpSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { buildSync } from 'esbuild';
 
 /** Oldest interpreter that the bootstrap runs on. */
 const TARGET = 'node18';
+
+/** Functions that the bootstrap rehearses with; they lie beside it. */
+const WARM_UP = 'warm-up';
 
 /**
  * Bundles the Node.js bootstrap into one CommonJS file, by default at
@@ -20,6 +24,8 @@ export function buildNodeBootstrap(
     target: TARGET,
     logLevel: 'silent',
   });
+  const warmUp = join(import.meta.dirname, 'node', WARM_UP);
+  cpSync(warmUp, join(dirname(outFile), WARM_UP), { recursive: true });
 }
 
 if (import.meta.main) buildNodeBootstrap();

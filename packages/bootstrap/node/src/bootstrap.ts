@@ -1,9 +1,12 @@
 import { defineAwslambda } from './awslambda.ts';
-import { Channel, FRAME } from './channel.ts';
+import type { Channel } from './channel.ts';
+import { CodeCacheDelivery } from './code-cache-delivery.ts';
+import { CodeCache } from './code-cache.ts';
 import { buildContext } from './context.ts';
 import { adoptEnvironment } from './environment.ts';
 import { toErrorResponse, UnhandledPromiseRejection } from './errors.ts';
 import { EventRun } from './event-run.ts';
+import { FRAME, type FrameListener } from './frames.ts';
 import { hasCallbacks, inspectHandler, type LoadedHandler } from './handler.ts';
 import { loadHandler } from './load-handler.ts';
 import { LogWriter } from './log-writer.ts';
@@ -33,14 +36,15 @@ export class Bootstrap {
   #isInitialising = false;
   #isExiting = false;
   #run: EventRun | undefined;
+  #codeCache: CodeCache | undefined;
+  #delivery: CodeCacheDelivery | undefined;
 
-  constructor(channelFd: number, logFd: number) {
+  /** `connect` opens the channel and hands it to what the server sends. */
+  constructor(connect: (onFrame: FrameListener) => Channel, logFd: number) {
     this.#logFd = logFd;
     this.#log = new LogWriter(logFd, undefined);
-    this.#channel = new Channel(
-      channelFd,
-      (type, header, frame, payloadStart) => this.#receive(type, header, frame, payloadStart),
-      leave,
+    this.#channel = connect((type, header, frame, payloadStart) =>
+      this.#receive(type, header, frame, payloadStart),
     );
   }
 
@@ -71,6 +75,9 @@ export class Bootstrap {
       defineAwslambda();
     }
     try {
+      // A worker that was started ahead is elsewhere; it may also be in what a mount has covered.
+      process.chdir(init.taskRoot);
+      this.#useCodeCache(init);
       const withCallbacks = hasCallbacks(init.runtime);
       // A wrapper may have put another in its place.
       const name = process.env['_HANDLER'] ?? init.handler;
@@ -87,13 +94,30 @@ export class Bootstrap {
   #becomeReady(): void {
     this.#isInitialising = false;
     this.#channel.keepAlive(true);
-    this.#channel.send(FRAME.ready, '{}');
+    const isStale = this.#codeCache?.isStale === true;
+    this.#channel.send(FRAME.ready, isStale ? '{"codeCache":"rejected"}' : '{}');
+  }
+
+  #useCodeCache(init: InitHeader): void {
+    const wanted = init.collectCodeCache === true;
+    const cache = CodeCache.create(init.taskRoot, init.codeCache, wanted);
+    cache?.install();
+    this.#codeCache = cache;
+    if (wanted) {
+      const isIdle = (): boolean => this.#run?.isDone === true && !this.#isExiting;
+      this.#delivery = new CodeCacheDelivery(cache, this.#channel, isIdle);
+    }
+  }
+
+  #answered(): void {
+    this.#codeCache?.retire();
+    this.#delivery?.resume();
   }
 
   #invoke(invoke: InvokeHeader, frame: Buffer, payloadStart: number): void {
     if (this.#function === undefined) throw new Error('Cannot take an event before init');
     const { init, handler, withCallbacks } = this.#function;
-    const run = new EventRun(this.#channel, this.#log, invoke.requestId);
+    const run = new EventRun(this.#channel, this.#log, invoke.requestId, () => this.#answered());
     this.#run = run;
     this.#log.requestId = invoke.requestId;
     setTraceId(invoke.traceId);
@@ -159,11 +183,4 @@ function setTraceId(traceId: string | undefined): void {
 function hideBootstrap(): void {
   process.argv[1] = '/var/runtime/index.mjs';
   Reflect.deleteProperty(process, 'mainModule');
-}
-
-/** Without `exit` listeners of the function, which on AWS Lambda do not run either. */
-function leave(): void {
-  process.kill(process.pid, 'SIGKILL');
-  // Still here: the first process of a PID namespace cannot kill itself.
-  process.exit(EXIT_FAILED);
 }

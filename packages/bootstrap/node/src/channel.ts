@@ -1,35 +1,19 @@
 import { writeSync } from 'node:fs';
 import { Socket } from 'node:net';
+import { encodeFrame, FrameReader, type FrameListener, type Payload } from './frames.ts';
 import { writeFully } from './write-fully.ts';
 
-/** Frame types; see PROTOCOL.md. */
-export const FRAME = {
-  init: 0x01,
-  invoke: 0x02,
-  booted: 0x81,
-  ready: 0x82,
-  initError: 0x83,
-  response: 0x84,
-  error: 0x85,
-  streamStart: 0x86,
-  streamChunk: 0x87,
-  streamEnd: 0x88,
-} as const;
-
-const LENGTH_BYTES = 4;
-const PREFIX_BYTES = 9;
 /** Most events arrive in one read. */
 const READ_BUFFER_BYTES = 65_536;
 
-type Payload = string | Uint8Array;
-
-/** Receives a frame; `frame` is only valid during the call. */
-export type FrameListener = (
-  type: number,
-  header: string,
-  frame: Buffer,
-  payloadStart: number,
-) => void;
+/** What a channel needs of its socket. */
+export interface ChannelSocket {
+  /** Bytes that wait to be written. */
+  readonly writableLength: number;
+  write(bytes: Uint8Array, onWritten: () => void): unknown;
+  ref(): unknown;
+  unref(): unknown;
+}
 
 /**
  * The bootstrap's end of the channel. Writes go straight to the descriptor, one system call each;
@@ -37,32 +21,32 @@ export type FrameListener = (
  */
 export class Channel {
   readonly #fd: number;
-  readonly #socket: Socket;
-  readonly #onFrame: FrameListener;
-  readonly #length = Buffer.alloc(LENGTH_BYTES);
-  #lengthFilled = 0;
-  #partial: Buffer | undefined;
-  #partialFilled = 0;
+  readonly #socket: ChannelSocket;
 
-  /** `onClosed` is called when the server is gone. */
-  constructor(fd: number, onFrame: FrameListener, onClosed: () => void) {
+  constructor(fd: number, socket: ChannelSocket) {
     this.#fd = fd;
-    this.#onFrame = onFrame;
-    this.#socket = new Socket({
+    this.#socket = socket;
+  }
+
+  /** Opens the channel on a socket's descriptor; `onClosed` is called when the server is gone. */
+  static open(fd: number, onFrame: FrameListener, onClosed: () => void): Channel {
+    const reader = new FrameReader(onFrame);
+    const socket = new Socket({
       fd,
       readable: true,
       writable: true,
       onread: {
         buffer: Buffer.alloc(READ_BUFFER_BYTES),
         callback: (bytesRead, buffer) => {
-          this.#read(Buffer.from(buffer.buffer, buffer.byteOffset, bytesRead));
+          reader.read(Buffer.from(buffer.buffer, buffer.byteOffset, bytesRead));
           return true;
         },
       },
     });
-    this.#socket.on('error', onClosed);
-    this.#socket.on('end', onClosed);
-    this.#socket.on('close', onClosed);
+    socket.on('error', onClosed);
+    socket.on('end', onClosed);
+    socket.on('close', onClosed);
+    return new Channel(fd, socket);
   }
 
   /** Whether waiting for the server keeps the process running. */
@@ -73,7 +57,7 @@ export class Channel {
 
   /** Sends a frame; `onSent` is called, perhaps at once, when the socket has taken all of it. */
   send(type: number, header: string, payload: Payload = '', onSent: () => void = nothing): void {
-    const frame = encode(type, header, payload);
+    const frame = encodeFrame(type, header, payload);
     let sent = 0;
     if (this.#socket.writableLength === 0) {
       try {
@@ -88,7 +72,7 @@ export class Channel {
 
   /** Sends the last frame; when `onSent` is called the process may exit. */
   sendLast(type: number, header: string, payload: Payload, onSent: () => void): void {
-    const frame = encode(type, header, payload);
+    const frame = encodeFrame(type, header, payload);
     if (this.#socket.writableLength > 0) {
       this.#socket.write(frame, onSent);
       return;
@@ -96,64 +80,6 @@ export class Channel {
     writeFully(this.#fd, frame);
     onSent();
   }
-
-  #read(chunk: Buffer): void {
-    let offset = 0;
-    while (offset < chunk.length) {
-      offset =
-        this.#partial === undefined
-          ? this.#begin(chunk, offset)
-          : this.#fill(this.#partial, chunk, offset);
-    }
-  }
-
-  #begin(chunk: Buffer, offset: number): number {
-    if (this.#lengthFilled === 0 && chunk.length - offset >= LENGTH_BYTES) {
-      const end = offset + LENGTH_BYTES + chunk.readUInt32BE(offset);
-      if (end <= chunk.length) {
-        this.#dispatch(chunk.subarray(offset, end));
-        return end;
-      }
-    }
-    const end = Math.min(chunk.length, offset + LENGTH_BYTES - this.#lengthFilled);
-    chunk.copy(this.#length, this.#lengthFilled, offset, end);
-    this.#lengthFilled += end - offset;
-    if (this.#lengthFilled === LENGTH_BYTES) {
-      this.#partial = Buffer.allocUnsafe(LENGTH_BYTES + this.#length.readUInt32BE(0));
-      this.#partialFilled = this.#length.copy(this.#partial);
-      this.#lengthFilled = 0;
-    }
-    return end;
-  }
-
-  #fill(partial: Buffer, chunk: Buffer, offset: number): number {
-    const copied = chunk.copy(partial, this.#partialFilled, offset);
-    this.#partialFilled += copied;
-    if (this.#partialFilled === partial.length) {
-      this.#partial = undefined;
-      this.#dispatch(partial);
-    }
-    return offset + copied;
-  }
-
-  #dispatch(frame: Buffer): void {
-    const headerEnd = PREFIX_BYTES + frame.readUInt32BE(5);
-    this.#onFrame(frame[4] ?? 0, frame.toString('utf8', PREFIX_BYTES, headerEnd), frame, headerEnd);
-  }
-}
-
-function encode(type: number, header: string, payload: Payload): Buffer {
-  const headerBytes = Buffer.byteLength(header);
-  const payloadBytes = typeof payload === 'string' ? Buffer.byteLength(payload) : payload.length;
-  const payloadStart = PREFIX_BYTES + headerBytes;
-  const frame = Buffer.allocUnsafe(payloadStart + payloadBytes);
-  frame.writeUInt32BE(frame.length - LENGTH_BYTES, 0);
-  frame[4] = type;
-  frame.writeUInt32BE(headerBytes, 5);
-  frame.write(header, PREFIX_BYTES, 'utf8');
-  if (typeof payload === 'string') frame.write(payload, payloadStart, 'utf8');
-  else frame.set(payload, payloadStart);
-  return frame;
 }
 
 function nothing(): void {}

@@ -18,9 +18,16 @@ export function adoptEnvironment(environment: Readonly<Record<string, string>>):
   }
 }
 
+/** The whole environment of this process, as it is now. */
+export function currentEnvironment(): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(process.env).map(([name, value]) => [name, value ?? '']),
+  );
+}
+
 /** Makes `environment` the whole environment of this process. */
 export function replaceEnvironment(environment: Readonly<Record<string, string>>): void {
-  const earlierNodePath = process.env['NODE_PATH'];
+  const { NODE_PATH: earlierNodePath, HOME: earlierHome } = process.env;
   for (const name of Object.keys(process.env)) {
     if (!Object.hasOwn(environment, name)) delete process.env[name];
   }
@@ -28,10 +35,11 @@ export function replaceEnvironment(environment: Readonly<Record<string, string>>
     // Setting TZ makes V8 forget its time zone, which costs; mostly all is as it should be.
     if (process.env[name] !== value) process.env[name] = value;
   }
-  if (process.env['NODE_PATH'] !== earlierNodePath) readNodePathAgain();
+  const { NODE_PATH, HOME } = process.env;
+  if (NODE_PATH !== earlierNodePath || HOME !== earlierHome) readSearchPathsAgain();
 }
 
-/** Node.js reads NODE_PATH once, at its start; this is what it then calls. */
-function readNodePathAgain(): void {
+/** Node.js reads NODE_PATH and HOME once, at its start; this is what it then calls. */
+function readSearchPathsAgain(): void {
   if ('_initPaths' in Module && typeof Module._initPaths === 'function') Module._initPaths();
 }

@@ -1,5 +1,6 @@
-import { FRAME, type Channel } from './channel.ts';
+import type { Channel } from './channel.ts';
 import { toErrorResponse } from './errors.ts';
+import { FRAME } from './frames.ts';
 import type { LogWriter } from './log-writer.ts';
 import { ResponseStream } from './response-stream.ts';
 
@@ -17,11 +18,14 @@ export class EventRun {
   readonly requestId: string;
   readonly #channel: Channel;
   readonly #log: LogWriter;
+  readonly #onAnswered: () => void;
   #onEmptyLoop: () => void;
   #stream: ResponseStream | undefined;
   #isDone = false;
 
-  constructor(channel: Channel, log: LogWriter, requestId: string) {
+  /** `onAnswered` is called when an answer that leaves the process alive has been sent. */
+  constructor(channel: Channel, log: LogWriter, requestId: string, onAnswered: () => void) {
+    this.#onAnswered = onAnswered;
     this.requestId = requestId;
     this.#channel = channel;
     this.#log = log;
@@ -55,6 +59,7 @@ export class EventRun {
     }
     this.#finish();
     this.#channel.send(FRAME.response, `{"requestId":${JSON.stringify(this.requestId)}}`, json);
+    this.#onAnswered();
   }
 
   fail(error: unknown): void {
@@ -63,6 +68,7 @@ export class EventRun {
     this.#finish();
     const { type, header, payload } = this.#errorFrame(error);
     this.#channel.send(type, JSON.stringify(header), payload);
+    this.#onAnswered();
   }
 
   /** Answers with an error that ends the process; `onSent` is called when it may end. */
@@ -83,6 +89,7 @@ export class EventRun {
     if (this.#isDone) return;
     this.#finish();
     stream.sendEnd();
+    this.#onAnswered();
   }
 
   /** Once a stream has started, an error can only end it; what it has not sent yet is dropped. */

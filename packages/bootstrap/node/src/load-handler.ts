@@ -6,7 +6,7 @@ import { RuntimeError } from './errors.ts';
 import type { Handler } from './handler.ts';
 
 /** Named as AWS Lambda's own entry point, so that "Require stack" reads as it does there. */
-const userRequire = createRequire('/var/runtime/index.mjs');
+const ENTRY_POINT = '/var/runtime/index.mjs';
 
 /** From this version on Node.js loads TypeScript by itself, and so does AWS Lambda. */
 const FIRST_WITH_TYPESCRIPT = 24;
@@ -52,26 +52,32 @@ async function loadModule(taskRoot: string, directory: string, name: string): Pr
 async function loadFirst(taskRoot: string, directory: string, name: string): Promise<unknown> {
   const path = resolve(taskRoot, directory, name);
   const isModule = isInModulePackage(dirname(path));
+  // A new one each time: it stands for a parent module, which remembers what it has loaded.
+  const userRequire = createRequire(ENTRY_POINT);
   return (
-    requireFile(path) ||
-    (isModule ? await importFile(`${path}.js`) : requireFile(`${path}.js`)) ||
+    requireFile(userRequire, path) ||
+    (isModule ? await importFile(`${path}.js`) : requireFile(userRequire, `${path}.js`)) ||
     (await importFile(`${path}.mjs`)) ||
-    requireFile(`${path}.cjs`) ||
-    (await loadTypeScript(path, isModule)) ||
+    requireFile(userRequire, `${path}.cjs`) ||
+    (await loadTypeScript(userRequire, path, isModule)) ||
     userRequire(userRequire.resolve(name, { paths: [taskRoot, directory] }))
   );
 }
 
-async function loadTypeScript(path: string, isModule: boolean): Promise<unknown> {
+async function loadTypeScript(
+  userRequire: NodeJS.Require,
+  path: string,
+  isModule: boolean,
+): Promise<unknown> {
   if (Number(process.versions.node.split('.')[0]) < FIRST_WITH_TYPESCRIPT) return undefined;
   return (
-    (isModule ? await importFile(`${path}.ts`) : requireFile(`${path}.ts`)) ||
+    (isModule ? await importFile(`${path}.ts`) : requireFile(userRequire, `${path}.ts`)) ||
     (await importFile(`${path}.mts`)) ||
-    requireFile(`${path}.cts`)
+    requireFile(userRequire, `${path}.cts`)
   );
 }
 
-function requireFile(path: string): unknown {
+function requireFile(userRequire: NodeJS.Require, path: string): unknown {
   return existsSync(path) ? userRequire(path) : undefined;
 }
 

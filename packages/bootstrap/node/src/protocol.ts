@@ -11,6 +11,10 @@ export interface InitHeader {
   readonly logGroupName: string;
   readonly logStreamName: string;
   readonly warnings: readonly string[];
+  /** Folder with compiled code of an earlier environment; read-only. */
+  readonly codeCache?: string;
+  /** The server wants the compiled code after the first event. */
+  readonly collectCodeCache?: boolean;
 }
 
 export interface InvokeHeader {

@@ -1,6 +1,7 @@
 import { Writable } from 'node:stream';
-import { FRAME, type Channel } from './channel.ts';
+import type { Channel } from './channel.ts';
 import { RuntimeError } from './errors.ts';
+import { FRAME } from './frames.ts';
 
 const DEFAULT_CONTENT_TYPE = 'application/octet-stream';
 

@@ -23,7 +23,12 @@ interface Given {
 }
 
 /** Variables that the commands read for themselves. */
-const OTHER_VARIABLES = new Set(['HEARTH_CONFIG', 'HEARTH_ENDPOINT', 'HEARTH_NODE']);
+const OTHER_VARIABLES = new Set([
+  'HEARTH_CONFIG',
+  'HEARTH_ENDPOINT',
+  'HEARTH_MAVEN_URL',
+  'HEARTH_NODE',
+]);
 
 /**
  * Reads the settings; a flag wins over a variable, a variable over the file, the file over the

@@ -5,11 +5,14 @@ export interface InstallRequest {
   /** Environment of the installing program; its PATH is where that program is looked for. */
   readonly environment: NodeJS.ProcessEnv;
   readonly signal: AbortSignal;
+  /** Maven repository that Java's client comes from; what the environment and Maven say otherwise. */
+  readonly mavenUrl?: string;
 }
 
 /** A runtime that is installed now. */
 export interface InstalledRuntime {
   readonly runtime: RuntimeId;
+  /** Of the interpreter. */
   readonly version: string;
   /** Path of the interpreter. */
   readonly path: string;

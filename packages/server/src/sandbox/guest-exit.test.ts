@@ -27,12 +27,6 @@ describe('exits', () => {
     ]);
   });
 
-  test('only a SIGKILL can be of want of memory', () => {
-    expect(exitWithSignal(9, true).outOfMemory).toBe(true);
-    expect(exitWithSignal(11, true).outOfMemory).toBe(false);
-    expect(exitWithCode(1).outOfMemory).toBe(false);
-  });
-
   test("a child's exit keeps its status, or the name of its signal", () => {
     expect(exitOfChild(3, null)).toEqual(exitWithCode(3));
     expect(exitOfChild(null, 'SIGBUS').signal).toBe('bus error');
@@ -41,8 +35,8 @@ describe('exits', () => {
 
   test('of a merged status exactly one of code and signal is set', () => {
     fc.assert(
-      fc.property(fc.integer({ min: 0, max: 255 }), fc.boolean(), (status, outOfMemory) => {
-        const { code, signal } = exitOfMergedStatus(status, outOfMemory);
+      fc.property(fc.integer({ min: 0, max: 255 }), (status) => {
+        const { code, signal } = exitOfMergedStatus(status);
         const isSignal = status > 128 && status <= 192;
         expect(code).toBe(isSignal ? undefined : status);
         expect(signal === undefined).toBe(!isSignal);

@@ -22,7 +22,6 @@ const SIGNAL_TEXTS: Readonly<Record<number, string>> = {
 
 const SIGNAL_STATUS_BASE = 128;
 const LAST_SIGNAL = 64;
-const SIGKILL = 9;
 
 /** Status of a program that is not there, and of one that may not be executed, as shells give it. */
 export const NOT_FOUND_STATUS = 127;
@@ -34,9 +33,9 @@ export function exitWithCode(code: number): GuestExit {
 }
 
 /** The exit of a process that a signal ended; the number is Linux's. */
-export function exitWithSignal(signal: number, outOfMemory = false): GuestExit {
+export function exitWithSignal(signal: number): GuestExit {
   const text = SIGNAL_TEXTS[signal] ?? `signal ${signal}`;
-  return { code: undefined, signal: text, outOfMemory: outOfMemory && signal === SIGKILL };
+  return { code: undefined, signal: text, outOfMemory: false };
 }
 
 /**
@@ -52,11 +51,9 @@ export function exitOfChild(code: number | null, signal: NodeJS.Signals | null):
  * The exit behind a status in which `128 + n` stands for the signal n. A program that exits with
  * such a status by itself cannot be told apart.
  */
-export function exitOfMergedStatus(status: number, outOfMemory: boolean): GuestExit {
+export function exitOfMergedStatus(status: number): GuestExit {
   const signal = status - SIGNAL_STATUS_BASE;
-  return signal >= 1 && signal <= LAST_SIGNAL
-    ? exitWithSignal(signal, outOfMemory)
-    : exitWithCode(status);
+  return signal >= 1 && signal <= LAST_SIGNAL ? exitWithSignal(signal) : exitWithCode(status);
 }
 
 const LINUX_NUMBERS: Readonly<Partial<Record<NodeJS.Signals, number>>> = {

@@ -1,4 +1,4 @@
-import { closeSync, openSync, readSync } from 'node:fs';
+import { closeSync, openSync, readSync, writeSync } from 'node:fs';
 
 /**
  * A figure that the kernel shows in a file. Its descriptor stays open, so that a reading costs one
@@ -13,10 +13,17 @@ export class KernelFigure implements Disposable {
   /** `parse` finds the figure in the content. A file that cannot be opened has no readings. */
   constructor(path: string, parse: (text: string) => number | undefined) {
     this.#parse = parse;
+    this.#descriptor = openFigure(path);
+  }
+
+  /** Has the kernel count anew, by writing `order`; a figure that cannot be set back goes on. */
+  restart(order: string): void {
+    if (this.#descriptor === undefined) return;
     try {
-      this.#descriptor = openSync(path, 'r');
+      writeSync(this.#descriptor, order, 0);
+      this.#last = undefined;
     } catch {
-      this.#descriptor = undefined;
+      // An older kernel, which only lets it be read.
     }
   }
 
@@ -38,6 +45,17 @@ export class KernelFigure implements Disposable {
     if (this.#descriptor !== undefined) closeSync(this.#descriptor);
     this.#descriptor = undefined;
   }
+}
+
+function openFigure(path: string): number | undefined {
+  for (const flags of ['r+', 'r']) {
+    try {
+      return openSync(path, flags);
+    } catch {
+      // The next best; without any there are no readings.
+    }
+  }
+  return undefined;
 }
 
 /** The peak in `/proc/<pid>/status`, in bytes: its kilobytes have 1,024, although it says kB. */

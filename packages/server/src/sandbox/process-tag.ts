@@ -1,7 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { closeSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
-import { type LinuxSystemCalls, Resource, UNLIMITED } from '../system-calls/linux-system-calls.ts';
+import {
+  type LinuxSystemCalls,
+  Resource,
+  Signal,
+  UNLIMITED,
+} from '../system-calls/linux-system-calls.ts';
 
 /*
  * Linux does not tell which environment a process belongs to once it has made itself a session and
@@ -10,14 +15,16 @@ import { type LinuxSystemCalls, Resource, UNLIMITED } from '../system-calls/linu
  * RLIMIT_RTTIME is free to carry a mark: it counts for real-time scheduling only, and a mark of more
  * than 2^61 microseconds is never reached.
  *
- * A mark is 1 bit, 40 random bits of the server instance, 20 bits of the sandbox.
+ * A mark is 1 bit, 36 random bits of the server instance, 24 bits of the guest.
  */
 const MARK = 1n << 61n;
-const SANDBOX_BITS = 20n;
-const SANDBOX_MASK = (1n << SANDBOX_BITS) - 1n;
+const GUEST_BITS = 24n;
+const GUEST_MASK = (1n << GUEST_BITS) - 1n;
+/** A nibble is left out of the five bytes of `randomBytes`. */
+const INSTANCE_MASK = (1n << 36n) - 1n;
 const LIMIT_LINE = /^Max realtime timeout\s+(\d+)/m;
 
-/** A set of processes: those of one sandbox, or of every sandbox of a server instance. */
+/** A set of processes: those of one guest, or of every guest of a server instance. */
 export interface ProcessTag {
   readonly value: bigint;
   readonly wholeInstance: boolean;
@@ -25,18 +32,18 @@ export interface ProcessTag {
 
 /** A tag that no other server instance uses. */
 export function createInstanceTag(): ProcessTag {
-  const instance = BigInt(`0x${randomBytes(5).toString('hex')}`);
-  return { value: MARK | (instance << SANDBOX_BITS), wholeInstance: true };
+  const instance = BigInt(`0x${randomBytes(5).toString('hex')}`) & INSTANCE_MASK;
+  return { value: MARK | (instance << GUEST_BITS), wholeInstance: true };
 }
 
 /** The instance tag that was written down as a decimal number. */
 export function parseInstanceTag(text: string): ProcessTag {
-  return { value: BigInt(text) & ~SANDBOX_MASK, wholeInstance: true };
+  return { value: BigInt(text) & ~GUEST_MASK, wholeInstance: true };
 }
 
-/** The tag of an instance's sandbox; the numbers start again after a million. */
-export function sandboxTag(instance: ProcessTag, sandbox: number): ProcessTag {
-  return { value: instance.value | (BigInt(sandbox) & SANDBOX_MASK), wholeInstance: false };
+/** The tag of an instance's guest; the numbers start again after 16 million. */
+export function guestTag(instance: ProcessTag, guest: number): ProcessTag {
+  return { value: instance.value | (BigInt(guest) & GUEST_MASK), wholeInstance: false };
 }
 
 /** True where this process may be marked: a hard limit, set from outside, would stand in the way. */
@@ -104,7 +111,7 @@ async function killOne(calls: LinuxSystemCalls, tag: ProcessTag, pid: number): P
   try {
     // The number may have been given to another process before the descriptor was opened.
     if (!(await isTagged(tag, pid))) return;
-    calls.killProcess(descriptor);
+    calls.signalProcess(descriptor, Signal.kill);
     await calls.processEnded(descriptor);
   } finally {
     closeSync(descriptor);
@@ -133,5 +140,5 @@ async function isTagged(tag: ProcessTag, pid: number): Promise<boolean> {
 }
 
 function matches(tag: ProcessTag, value: bigint): boolean {
-  return (tag.wholeInstance ? value & ~SANDBOX_MASK : value) === tag.value;
+  return (tag.wholeInstance ? value & ~GUEST_MASK : value) === tag.value;
 }

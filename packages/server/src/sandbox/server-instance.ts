@@ -9,7 +9,7 @@ import {
   removeUnrecordedFolders,
   writeInstanceRecord,
 } from './instance-record.ts';
-import { removeInstanceGroup } from './namespace/control-group-files.ts';
+import { killInstanceGroup, removeInstanceGroup } from './namespace/control-group-files.ts';
 import { removeMountFolder } from './namespace/mount-folder.ts';
 import { releaseUidBlocks } from './namespace/uid-range.ts';
 import {
@@ -18,7 +18,7 @@ import {
   killTagged,
   parseInstanceTag,
   type ProcessTag,
-  sandboxTag,
+  guestTag,
 } from './process-tag.ts';
 
 /** What an instance makes outside its own folder; written down before it is made. */
@@ -35,7 +35,7 @@ export class ServerInstance implements AsyncDisposable {
   readonly #dataDir: string;
   readonly #calls: LinuxSystemCalls | undefined;
   readonly #tag: ProcessTag | undefined;
-  #sandboxes = 0;
+  #guests = 0;
 
   private constructor(
     id: string,
@@ -70,11 +70,11 @@ export class ServerInstance implements AsyncDisposable {
     return instance;
   }
 
-  /** Marks the processes of one more sandbox; undefined where processes cannot be marked. */
+  /** Marks the processes of one more guest; undefined where processes cannot be marked. */
   tagPlan(): { readonly calls: LinuxSystemCalls; readonly tag: ProcessTag } | undefined {
     if (this.#calls === undefined || this.#tag === undefined) return undefined;
-    this.#sandboxes += 1;
-    return { calls: this.#calls, tag: sandboxTag(this.#tag, this.#sandboxes) };
+    this.#guests += 1;
+    return { calls: this.#calls, tag: guestTag(this.#tag, this.#guests) };
   }
 
   /** Ends and removes everything of servers on this data folder that no longer live. */
@@ -90,13 +90,13 @@ export class ServerInstance implements AsyncDisposable {
   /** The record goes last: what fails is tried again by the next sweep. */
   async #remove(record: InstanceRecord): Promise<void> {
     const { instanceId } = record;
+    // A record that names anything else has not been written by a server.
+    const groups = record.controlGroups.filter((path) => basename(path) === `hearth-${instanceId}`);
+    for (const group of groups) await killInstanceGroup(group);
     if (this.#calls !== undefined && record.tag !== undefined) {
       await killTagged(this.#calls, parseInstanceTag(record.tag));
     }
-    for (const group of record.controlGroups) {
-      // A record that names anything else has not been written by a server.
-      if (basename(group) === `hearth-${instanceId}`) await removeInstanceGroup(group);
-    }
+    for (const group of groups) await removeInstanceGroup(group);
     if (record.mounts && this.#calls !== undefined) {
       await removeMountFolder(this.#calls, instanceId);
       releaseUidBlocks(instanceId);

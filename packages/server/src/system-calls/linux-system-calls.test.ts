@@ -8,6 +8,7 @@ import {
   loadLinuxSystemCalls,
   parseWaitStatus,
   Resource,
+  Signal,
   SystemCallError,
 } from './linux-system-calls.ts';
 
@@ -36,10 +37,10 @@ describe('system calls of Linux', () => {
     const exited = once(child, 'exit');
     const descriptor = calls.openProcess(child.pid ?? 0);
     try {
-      calls.killProcess(descriptor);
+      calls.signalProcess(descriptor, Signal.kill);
       await calls.processEnded(descriptor);
       await exited;
-      calls.killProcess(descriptor);
+      calls.signalProcess(descriptor, Signal.kill);
       await calls.processEnded(descriptor);
       const status = calls.waitStatus(descriptor);
       // Undefined before Linux 6.15.

@@ -10,7 +10,11 @@ export const MountFlag = {
   bind: 4_096,
   recursive: 16_384,
   private: 1 << 18,
+  shared: 1 << 20,
 } as const;
+
+/** Signals for `signalProcess`. */
+export const Signal = { kill: 9, terminate: 15, continue: 18, stop: 19 } as const;
 
 /** Resources of setrlimit(2). */
 export const Resource = { coreBytes: 4, openFiles: 7, realtimeCpuMicroseconds: 15 } as const;
@@ -59,10 +63,10 @@ export interface LinuxSystemCalls {
   closeAllOnExec(): void;
   /** pidfd_open(2): stays with this process, even after its number is used again. */
   openProcess(pid: number): number;
-  /** SIGKILL through a descriptor of `openProcess`. A process that is gone is no error. */
-  killProcess(descriptor: number): void;
-  /** The same with SIGTERM. */
-  terminateProcess(descriptor: number): void;
+  /** A signal through a descriptor of `openProcess`; false where the process is gone. */
+  signalProcess(descriptor: number, signal: number): boolean;
+  /** True once a process of `openProcess` is dead, whether or not it was waited for. */
+  hasEnded(descriptor: number): boolean;
   /**
    * Settles once the process is dead, with its PID namespace where it is the first of one. Called
    * once for a descriptor, which stays open until then.
@@ -76,8 +80,6 @@ const MNT_DETACH = 2;
 const CLOSE_ON_EXEC = 0o2000000;
 const MFD_CLOEXEC = 1;
 const CLOSE_RANGE_CLOEXEC = 4;
-const SIGKILL = 9;
-const SIGTERM = 15;
 const POLLIN = 1;
 // The numbers of system calls newer than 5.0 are the same on every architecture.
 const SYS_PIDFD_SEND_SIGNAL = 424;
@@ -136,7 +138,7 @@ async function load(): Promise<LinuxSystemCalls> {
     return { soft: old.readBigUInt64LE(0), hard: old.readBigUInt64LE(8) };
   };
 
-  const sendSignal = (descriptor: number, signal: number): void => {
+  const signalProcess = (descriptor: number, signal: number): boolean => {
     const result: number = syscall(
       SYS_PIDFD_SEND_SIGNAL,
       'int',
@@ -148,7 +150,9 @@ async function load(): Promise<LinuxSystemCalls> {
       'unsigned int',
       0,
     );
-    if (result < 0 && errorCode() !== 'ESRCH') checked(result, 'pidfd_send_signal', descriptor);
+    if (result < 0 && errorCode() === 'ESRCH') return false;
+    checked(result, 'pidfd_send_signal', descriptor);
+    return true;
   };
 
   return {
@@ -187,8 +191,8 @@ async function load(): Promise<LinuxSystemCalls> {
     },
     openProcess: (pid) =>
       checked(syscall(SYS_PIDFD_OPEN, 'int', pid, 'unsigned int', 0), 'pidfd_open', pid),
-    killProcess: (descriptor) => sendSignal(descriptor, SIGKILL),
-    terminateProcess: (descriptor) => sendSignal(descriptor, SIGTERM),
+    signalProcess,
+    hasEnded: isReadable,
     processEnded: (descriptor) =>
       new Promise((resolve) => {
         if (isReadable(descriptor)) {
@@ -220,7 +224,8 @@ export function parseWaitStatus(word: number): WaitStatus {
     : { code: undefined, signal };
 }
 
-function callAsync(
+/** Makes a call in another thread. errno stays there; what throws is only the library's fault. */
+export function callAsync(
   call: ReturnType<LibraryHandle['func']>,
   ...parameters: unknown[]
 ): Promise<number> {

@@ -126,8 +126,8 @@ describe('CreateFunction', () => {
     ],
     [
       'a runtime that is not supported yet',
-      { Runtime: 'java21' },
-      'Cannot use runtime java21 as this server does not support it yet: use one of nodejs18.x,',
+      { Runtime: 'ruby3.4' },
+      'Cannot use runtime ruby3.4 as this server does not support it yet: use one of nodejs18.x,',
     ],
     [
       'too much memory',

@@ -8,16 +8,33 @@ import { configOptions, readConfig } from '../config-options.ts';
 const SETTINGS_USED = ['dataDir'] as const;
 
 export const runtimesInstallCommand: Command = {
-  arguments: [{ name: '<runtime>', description: 'runtime, such as nodejs22.x or python3.12' }],
-  options: [...configOptions(SETTINGS_USED), JSON_OPTION],
+  arguments: [
+    { name: '<runtime>', description: 'runtime, such as nodejs22.x, python3.12 or java21' },
+  ],
+  options: [
+    ...configOptions(SETTINGS_USED),
+    {
+      flags: '--maven-url <url>',
+      description:
+        "Maven repository for Java's client (HEARTH_MAVEN_URL, ~/.m2/settings.xml; default Maven Central)",
+    },
+    JSON_OPTION,
+  ],
   notes:
-    'Node.js comes from the npm registry by npm, Python by uv. A running server uses it at once.',
+    "Node.js comes from the npm registry by npm, Python by uv. For Java it is AWS's runtime interface\n" +
+    'client from Maven Central; a JDK or JRE must be on this machine. A running server uses it at once.',
   async run(context, [runtime = ''], options) {
     const { dataDir } = readConfig(SETTINGS_USED, context, options);
     const { environment, output, signal } = context;
+    const mavenUrl = options.text('mavenUrl');
     using progress = output.progress(`Installing ${runtime}`);
     try {
-      const installed = await installRuntime(runtime, { dataDir, environment, signal });
+      const installed = await installRuntime(runtime, {
+        dataDir,
+        environment,
+        signal,
+        ...(mavenUrl !== undefined && { mavenUrl }),
+      });
       progress[Symbol.dispose]();
       if (options.isSet('json')) output.json(installed);
       else output.note(`Installed ${installed.version} for ${runtime}: ${installed.path}`);

@@ -136,6 +136,18 @@ describe('the form of events', () => {
 });
 
 describe('a message under the JSON log format', () => {
+  test('is an object for the schemas that know it, and its text for those before', () => {
+    const event = { timeMs: TIME_MS, type: 'function', record: { level: 'INFO' } } as const;
+    const recordIn = (schema: TelemetrySchema): unknown =>
+      (JSON.parse(encodeEvent(event, schema)[0] ?? '') as { record: unknown }).record;
+    for (const schema of ['2022-12-13', '2025-01-29'] as const) {
+      expect(recordIn(schema)).toEqual({ level: 'INFO' });
+    }
+    for (const schema of ['2020-08-15', '2021-03-18', '2022-07-01'] as const) {
+      expect(recordIn(schema)).toBe('{"level":"INFO"}');
+    }
+  });
+
   test('that is an object becomes one, any other stays text', () => {
     expect(jsonLogRecord('{"level":"INFO"}')).toEqual({ level: 'INFO' });
     for (const text of ['[1]', '"x"', '1', 'null', '{broken', 'plain']) {

@@ -24,6 +24,9 @@ export type TimedEvent =
       readonly record: LogRecord;
     };
 
+/** Schemas from before the JSON log format: a line is text there, whatever it holds. */
+const TEXT_ONLY: ReadonlySet<TelemetrySchema> = new Set(['2020-08-15', '2021-03-18', '2022-07-01']);
+
 export function isLogsSchema(schema: TelemetrySchema): boolean {
   return schema === '2020-08-15' || schema === '2021-03-18';
 }
@@ -32,7 +35,7 @@ export function isLogsSchema(schema: TelemetrySchema): boolean {
 export function encodeEvent(timed: TimedEvent, schema: TelemetrySchema): string[] {
   const time = new Date(timed.timeMs).toISOString();
   if (timed.type !== 'platform') {
-    return encodeLog({ time, type: timed.type, record: timed.record });
+    return encodeLog(time, timed.type, timed.record, schema);
   }
   const forms = isLogsSchema(schema) ? logsForms(timed.event, schema) : telemetryForms(timed.event);
   return forms.map(({ type, record }) => JSON.stringify({ time, type, record }));
@@ -55,9 +58,15 @@ export function jsonLogRecord(message: string): LogRecord {
 }
 
 /** A function writes what it likes: an object that cannot be written is left out. */
-function encodeLog(event: { time: string; type: string; record: LogRecord }): string[] {
+function encodeLog(
+  time: string,
+  type: string,
+  record: LogRecord,
+  schema: TelemetrySchema,
+): string[] {
   try {
-    return [JSON.stringify(event)];
+    const asText = typeof record === 'object' && TEXT_ONLY.has(schema);
+    return [JSON.stringify({ time, type, record: asText ? JSON.stringify(record) : record })];
   } catch {
     return [];
   }

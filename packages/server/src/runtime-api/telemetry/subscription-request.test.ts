@@ -53,8 +53,7 @@ describe('a subscription', () => {
     for (const [name, [least = 0, most = 0]] of Object.entries(ranges)) {
       for (const good of [least, most])
         expect(faults({ buffering: { [name]: good } })).toBeUndefined();
-      for (const bad of [least - 1, most + 1, least + 0.5, '1000', Number.NaN, true]) {
-        if (Number.isNaN(bad)) continue;
+      for (const bad of [least - 1, most + 1, least + 0.5, '1000', true]) {
         expect(faults({ buffering: { [name]: bad } })).toBe(
           `buffering.${name} must be an integer between ${least} and ${most}`,
         );

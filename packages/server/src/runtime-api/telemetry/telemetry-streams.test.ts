@@ -148,7 +148,6 @@ describe('streams', () => {
     using listener = new ListenerFixture();
     using streams = new TelemetryStreams({ clock, connect: listener.connect });
     streams.subscribe('x', { ...SUBSCRIPTION, types: ['function'] });
-    streams.closeSubscriptions();
     const endless: Record<string, unknown> = {};
     endless['self'] = endless;
     const records: LogRecord[] = [{ level: 'INFO' }, endless, 'text'];

@@ -122,5 +122,11 @@ export class TelemetryStreams implements Disposable {
 }
 
 function recordBytes(record: LogRecord): number {
-  return Buffer.byteLength(typeof record === 'string' ? record : JSON.stringify(record));
+  if (typeof record === 'string') return Buffer.byteLength(record);
+  try {
+    return Buffer.byteLength(JSON.stringify(record));
+  } catch {
+    // It cannot be written, and so cannot be sent either.
+    return Number.POSITIVE_INFINITY;
+  }
 }

@@ -1,7 +1,7 @@
 import type { GuestCommand, GuestPaths } from '../sandbox.ts';
 import { GUEST_GID, GUEST_HOSTNAME, GUEST_UID } from './system-image.ts';
 
-/** Where everything is, seen from inside; the paths of AWS. */
+/** Where everything is, seen from inside; the paths of AWS, and one of Hearth's own. */
 export const GUEST_PATHS: GuestPaths = {
   task: '/var/task',
   runtime: '/var/runtime',
@@ -15,16 +15,19 @@ export const GUEST_PATHS: GuestPaths = {
 export const ARGUMENTS_FD = 5;
 export const STATUS_FD = 6;
 export const BLOCK_FD = 7;
+/** Of those that a driver adds, the first. */
+export const FIRST_ADDED_FD = 8;
 
 /** Bounds what a function can put into memory without it being its own: charged to it all the same. */
 const SHARED_MEMORY_BYTES = 64 * 1_048_576;
 
 /** Folders of the host, where the environment's user can reach them. */
 export interface GuestFolders {
-  readonly task: string;
+  readonly task: string | undefined;
   readonly runtime: string | undefined;
   readonly language: string | undefined;
   readonly opt: string | undefined;
+  readonly cache: string | undefined;
   readonly tmp: string;
 }
 
@@ -33,11 +36,13 @@ export interface GuestFolders {
  * processes they would show the host's paths and the function's variables.
  *
  * @param system the arguments of the part that all environments share
+ * @param addedOptions options that take one of the descriptors from `FIRST_ADDED_FD` on, each
  */
 export function bwrapArguments(
   system: readonly string[],
   folders: GuestFolders,
   command: GuestCommand,
+  addedOptions: readonly string[],
 ): string {
   const parts = [
     ['--unshare-user', '--unshare-pid', '--unshare-ipc', '--unshare-uts', '--unshare-cgroup-try'],
@@ -47,15 +52,16 @@ export function bwrapArguments(
     system,
     ['--proc', '/proc', '--dev', '/dev'],
     ['--perms', '1777', '--size', String(SHARED_MEMORY_BYTES), '--tmpfs', '/dev/shm'],
-    ['--ro-bind', folders.task, GUEST_PATHS.task],
+    shown(folders.task, GUEST_PATHS.task),
     shown(folders.runtime, GUEST_PATHS.runtime),
     shown(folders.language, GUEST_PATHS.language),
     shown(folders.opt, GUEST_PATHS.opt),
-    shown(undefined, GUEST_PATHS.cache),
+    shown(folders.cache, GUEST_PATHS.cache),
     ['--bind', folders.tmp, GUEST_PATHS.tmp],
     ['--remount-ro', '/dev', '--remount-ro', '/'],
     ['--chdir', command.cwd],
     ...Object.entries(command.environment).map(([name, value]) => ['--setenv', name, value]),
+    ...addedOptions.map((option, index) => [option, String(FIRST_ADDED_FD + index)]),
     ['--json-status-fd', String(STATUS_FD), '--block-fd', String(BLOCK_FD)],
   ];
   return parts

@@ -1,10 +1,11 @@
-import { readdir, readFile, rmdir } from 'node:fs/promises';
+import { readdir, readFile, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SystemClock } from '../../clock/system-clock.ts';
 import { errorCode } from '../../system-calls/error-code.ts';
 
-export type Controller = 'memory' | 'cpu' | 'pids';
-export const CONTROLLERS: readonly Controller[] = ['memory', 'cpu', 'pids'];
+/** In version 2 freezing is no controller: every group can be frozen. */
+export type Controller = 'memory' | 'cpu' | 'pids' | 'freezer';
+export const CONTROLLERS: readonly Controller[] = ['memory', 'cpu', 'pids', 'freezer'];
 
 /** A mounted hierarchy of control groups, and this process's place in it. */
 export interface Hierarchy {
@@ -68,24 +69,46 @@ export async function removeGroup(folder: string): Promise<void> {
   }
 }
 
-/** Kills what a dead server's groups still hold, and removes them. */
+/**
+ * Kills what a dead server's groups still hold. What is frozen is thawed, as it may not die before,
+ * and finds itself killed.
+ */
+export async function killInstanceGroup(folder: string): Promise<void> {
+  for (const group of await groupsIn(folder)) {
+    await killMembers(group);
+    for (const [name, value] of THAWING) await writeIfThere(join(group, name), value);
+  }
+}
+
+/** Removes a dead server's groups, in which nothing is left. */
 export async function removeInstanceGroup(folder: string): Promise<void> {
-  let names: string[];
-  try {
-    const entries = await readdir(folder, { withFileTypes: true });
-    names = entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name);
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT') return;
-    throw error;
-  }
-  for (const name of names) {
-    await killMembers(join(folder, name));
-    await removeGroup(join(folder, name));
-  }
+  for (const group of await groupsIn(folder)) await removeGroup(group);
   await removeGroup(folder);
 }
 
 const REMOVE_LIMIT_MS = 2_000;
+const THAWING = [
+  ['freezer.state', 'THAWED'],
+  ['cgroup.freeze', '0'],
+] as const;
+
+async function groupsIn(folder: string): Promise<string[]> {
+  try {
+    const entries = await readdir(folder, { withFileTypes: true });
+    return entries.filter((entry) => entry.isDirectory()).map(({ name }) => join(folder, name));
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return [];
+    throw error;
+  }
+}
+
+async function writeIfThere(path: string, value: string): Promise<void> {
+  try {
+    await writeFile(path, value, { flag: 'r+' });
+  } catch (error) {
+    if (errorCode(error) !== 'ENOENT') throw error;
+  }
+}
 
 async function killMembers(folder: string): Promise<void> {
   const pids = (await readFile(join(folder, 'cgroup.procs'), 'latin1')).split('\n');

@@ -3,15 +3,15 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { KernelFigure } from '../kernel-figure.ts';
 import { type Controller, removeGroup } from './control-group-files.ts';
+import type { SpawnScope } from './spawn-scope.ts';
 import { errorCode } from '../../system-calls/error-code.ts';
 
+/** What a function has, once the environment is its own. */
 export interface GroupLimits {
-  /** Of everything that is charged: processes, page cache, and the pages of /tmp. */
+  /** Of everything that is charged: processes, page cache, and what is in a /tmp of memory. */
   readonly memoryBytes: number;
   /** In cores: 0.5 is half of one. */
   readonly cpuCores: number;
-  /** Processes and threads. */
-  readonly processes: number;
 }
 
 /** An environment's folder in one hierarchy. */
@@ -33,33 +33,53 @@ const CPU_PERIOD_MICROSECONDS = 20_000;
 /** The kernel takes no quota below a millisecond. */
 const MIN_CPU_QUOTA_MICROSECONDS = 1_000;
 
-/** The control group of one environment, over all hierarchies, with the limits set. */
-export class ControlGroup implements AsyncDisposable {
+/** The control group of one environment, over all hierarchies. */
+export class ControlGroup implements SpawnScope, AsyncDisposable {
   readonly #folders: readonly GroupFolder[];
-  readonly #limits: GroupLimits;
   readonly #peak: KernelFigure | undefined;
   readonly #kills: KernelFigure | undefined;
   readonly #cpuLimit: number | undefined;
+  readonly #freezer: number | undefined;
+  #limits: GroupLimits | undefined;
+  #cpuLimited = false;
+  #frozen = false;
 
-  constructor(folders: readonly GroupFolder[], limits: GroupLimits) {
+  /** @param processes the most processes and threads; the other limits come with `assign` */
+  constructor(folders: readonly GroupFolder[], processes: number) {
     this.#folders = folders;
-    this.#limits = limits;
-    for (const folder of folders) setFixedLimits(folder, limits);
+    const pids = this.#of('pids');
+    if (pids !== undefined) writeFileSync(join(pids.path, 'pids.max'), String(processes));
     const memory = this.#of('memory');
     this.#peak = memory && new KernelFigure(peakFile(memory), parseBytes);
     this.#kills = memory && new KernelFigure(killsFile(memory), parseKills);
     const cpu = this.#of('cpu');
     this.#cpuLimit = cpu && openSync(cpuLimitFile(cpu), 'r+');
+    const freezer = this.#of('freezer');
+    this.#freezer = freezer && openSync(freezerFile(freezer), 'r+');
+  }
+
+  /** Sets the limits; from now on the memory peak is counted anew, where the kernel can. */
+  assign(limits: GroupLimits): void {
+    this.#limits = limits;
+    const memory = this.#of('memory');
+    if (memory !== undefined) setMemoryLimit(memory, limits);
+    const cpu = this.#of('cpu');
+    if (cpu !== undefined) setCpuPeriod(cpu, limits);
+    if (this.#cpuLimited) this.#writeCpuLimit();
+    this.#peak?.restart('0');
   }
 
   /**
    * Calls `spawn` so that what it starts is in the groups of version 1 before its first instruction.
+   * Throws while the group is frozen.
    *
    * Moving another process makes the kernel wait for all processors, 10 ms; a thread that moves
    * itself does not. So the server's thread steps in, forks, and steps out again, in one turn of the
    * event loop.
    */
   spawnInside<Child>(spawn: () => Child): Child {
+    // The server would stand still with it, for good.
+    if (this.#frozen) throw new Error('Cannot start a process in a control group that is frozen');
     const old = this.#folders.filter((folder) => folder.version === 1);
     try {
       for (const { path } of old) moveOwnThread(path);
@@ -83,16 +103,27 @@ export class ControlGroup implements AsyncDisposable {
     }
   }
 
-  /** Sets the share of the CPU, or takes the limit away. */
+  /** Sets the share of the CPU that was assigned, now or later, or takes the limit away. */
   limitCpu(limited: boolean): void {
-    const folder = this.#of('cpu');
-    if (folder === undefined || this.#cpuLimit === undefined) return;
-    const quota = cpuQuotaMicroseconds(this.#limits);
-    const value =
-      folder.version === 1
-        ? String(limited ? quota : -1)
-        : `${limited ? quota : 'max'} ${CPU_PERIOD_MICROSECONDS}`;
-    writeSync(this.#cpuLimit, value, 0);
+    if (this.#cpuLimited === limited) return;
+    this.#cpuLimited = limited;
+    this.#writeCpuLimit();
+  }
+
+  /** True where `freeze` has an effect. */
+  get freezes(): boolean {
+    return this.#freezer !== undefined;
+  }
+
+  /**
+   * Stops all processes, or lets them go on. In version 1 SIGKILL, too, has its effect only on a
+   * group that is thawed.
+   */
+  freeze(frozen: boolean): void {
+    if (this.#freezer === undefined || this.#frozen === frozen) return;
+    const values = this.#of('freezer')?.version === 1 ? ['THAWED', 'FROZEN'] : ['0', '1'];
+    writeSync(this.#freezer, values[Number(frozen)] ?? '', 0);
+    this.#frozen = frozen;
   }
 
   /** How many processes the kernel has ended so far because the memory limit was reached. */
@@ -100,7 +131,7 @@ export class ControlGroup implements AsyncDisposable {
     return this.#kills?.read() ?? 0;
   }
 
-  /** The most that was charged at one time since the group was made, in bytes. */
+  /** The most that was charged at one time since the group was assigned, in bytes. */
   memoryPeakBytes(): number | undefined {
     return this.#peak?.read();
   }
@@ -110,35 +141,42 @@ export class ControlGroup implements AsyncDisposable {
     this.#peak?.[Symbol.dispose]();
     this.#kills?.[Symbol.dispose]();
     if (this.#cpuLimit !== undefined) closeSync(this.#cpuLimit);
+    if (this.#freezer !== undefined) closeSync(this.#freezer);
     for (const { path } of this.#folders) await removeGroup(path);
   }
 
   #of(controller: Controller): GroupFolder | undefined {
     return this.#folders.find(({ controllers }) => controllers.includes(controller));
   }
+
+  #writeCpuLimit(): void {
+    const folder = this.#of('cpu');
+    if (folder === undefined || this.#cpuLimit === undefined) return;
+    const quota = this.#cpuLimited && this.#limits && cpuQuotaMicroseconds(this.#limits);
+    const value =
+      folder.version === 1 ? String(quota || -1) : `${quota || 'max'} ${CPU_PERIOD_MICROSECONDS}`;
+    writeSync(this.#cpuLimit, value, 0);
+  }
 }
 
-function setFixedLimits(folder: GroupFolder, limits: GroupLimits): void {
-  const set = (name: string, value: number): void =>
-    writeFileSync(join(folder.path, name), String(value));
-  if (folder.controllers.includes('pids')) set('pids.max', limits.processes);
+function setCpuPeriod(folder: GroupFolder, limits: GroupLimits): void {
   // Version 2 has the period in the same file as the quota.
-  if (folder.version === 1 && folder.controllers.includes('cpu')) {
-    set('cpu.cfs_period_us', CPU_PERIOD_MICROSECONDS);
-  }
-  if (folder.controllers.includes('cpu')) {
-    // A share that was not used may be used later, once: a short event after a pause runs through.
-    // The kernel allows no more than the quota; Linux 5.14 and later.
-    const burst = folder.version === 1 ? 'cpu.cfs_burst_us' : 'cpu.max.burst';
-    setIfThere(folder, burst, cpuQuotaMicroseconds(limits));
-  }
-  if (!folder.controllers.includes('memory')) return;
   if (folder.version === 1) {
-    set('memory.limit_in_bytes', limits.memoryBytes);
+    writeFileSync(join(folder.path, 'cpu.cfs_period_us'), String(CPU_PERIOD_MICROSECONDS));
+  }
+  // A share that was not used may be used later, once: a short event after a pause runs through.
+  // The kernel allows no more than the quota; Linux 5.14 and later.
+  const burst = folder.version === 1 ? 'cpu.cfs_burst_us' : 'cpu.max.burst';
+  setIfThere(folder, burst, cpuQuotaMicroseconds(limits));
+}
+
+function setMemoryLimit(folder: GroupFolder, { memoryBytes }: GroupLimits): void {
+  if (folder.version === 1) {
+    writeFileSync(join(folder.path, 'memory.limit_in_bytes'), String(memoryBytes));
     // Memory and swap together; absent where the kernel does not account for swap.
-    setIfThere(folder, 'memory.memsw.limit_in_bytes', limits.memoryBytes);
+    setIfThere(folder, 'memory.memsw.limit_in_bytes', memoryBytes);
   } else {
-    set('memory.max', limits.memoryBytes);
+    writeFileSync(join(folder.path, 'memory.max'), String(memoryBytes));
     setIfThere(folder, 'memory.swap.max', 0);
   }
 }
@@ -172,6 +210,10 @@ function killsFile({ path, version }: GroupFolder): string {
 
 function cpuLimitFile({ path, version }: GroupFolder): string {
   return join(path, version === 1 ? 'cpu.cfs_quota_us' : 'cpu.max');
+}
+
+function freezerFile({ path, version }: GroupFolder): string {
+  return join(path, version === 1 ? 'freezer.state' : 'cgroup.freeze');
 }
 
 function parseKills(text: string): number | undefined {

@@ -1,4 +1,12 @@
-import { accessSync, constants, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmdirSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import {
   type Controller,
@@ -7,7 +15,7 @@ import {
   parseHierarchies,
   removeGroup,
 } from './control-group-files.ts';
-import { ControlGroup, type GroupFolder, type GroupLimits } from './control-group.ts';
+import { ControlGroup, type GroupFolder } from './control-group.ts';
 import { errorCode } from '../../system-calls/error-code.ts';
 
 /** A hierarchy with the group below which an instance makes its own, and what it uses it for. */
@@ -25,11 +33,7 @@ export interface ControlGroupPlan {
 }
 
 /** Looks for each controller in the hierarchies of version 1 first, then in version 2. */
-export function planControlGroups(): ControlGroupPlan {
-  const hierarchies = parseHierarchies(
-    readFileSync('/proc/self/mountinfo', 'utf8'),
-    readFileSync('/proc/self/cgroup', 'utf8'),
-  );
+export function planControlGroups(hierarchies = ownHierarchies()): ControlGroupPlan {
   const placements: Placement[] = [];
   const missing: Partial<Record<Controller, string>> = {};
   const unified = hierarchies.find((hierarchy) => hierarchy.version === 2);
@@ -43,12 +47,23 @@ export function planControlGroups(): ControlGroupPlan {
     else addTo(placements, old, old.own, controller);
   }
   for (const controller of wantedOfUnified) {
-    const parent = unified && delegatingParent(unified, controller);
+    const parent =
+      unified &&
+      (controller === 'freezer'
+        ? freezingParent(unified, placements)
+        : delegatingParent(unified, controller));
     if (unified === undefined || parent === undefined) {
       missing[controller] = `no control group may hand the ${controller} controller on`;
     } else addTo(placements, unified, parent, controller);
   }
   return { placements, missing };
+}
+
+function ownHierarchies(): Hierarchy[] {
+  return parseHierarchies(
+    readFileSync('/proc/self/mountinfo', 'utf8'),
+    readFileSync('/proc/self/cgroup', 'utf8'),
+  );
 }
 
 function addTo(
@@ -60,6 +75,12 @@ function addTo(
   const known = placements.findIndex((placement) => placement.parent === parent);
   const controllers = [...(placements[known]?.controllers ?? []), controller];
   placements.splice(known < 0 ? placements.length : known, 1, { hierarchy, parent, controllers });
+}
+
+/** Any group that may have another below it; where others are made, too, one serves for all. */
+function freezingParent(unified: Hierarchy, placements: readonly Placement[]): string | undefined {
+  const used = placements.find(({ hierarchy }) => hierarchy === unified)?.parent;
+  return used ?? [unified.own, unified.mountPoint].find(isWritable);
 }
 
 /**
@@ -118,11 +139,11 @@ export class ControlGroups implements AsyncDisposable {
       if (placement === undefined) continue;
       try {
         mkdirSync(folder);
-        if (placement.hierarchy.version === 2) {
-          const enabled = placement.controllers.map((name) => `+${name}`).join(' ');
-          writeFileSync(join(folder, 'cgroup.subtree_control'), enabled);
-        }
-        groups.push({ ...placement, folder });
+        const controllers =
+          placement.hierarchy.version === 1
+            ? placement.controllers
+            : prepareUnified(folder, placement.controllers, missing);
+        groups.push({ ...placement, controllers, folder });
       } catch (error) {
         const code = errorCode(error);
         for (const name of placement.controllers) missing[name] = `${folder}: ${code}`;
@@ -133,7 +154,7 @@ export class ControlGroups implements AsyncDisposable {
   }
 
   /** Makes an environment's group; throws, and leaves nothing behind, where it cannot. */
-  create(environmentId: string, limits: GroupLimits): ControlGroup {
+  create(environmentId: string, processes: number): ControlGroup {
     const folders: GroupFolder[] = [];
     try {
       for (const { folder, hierarchy, controllers } of this.#groups) {
@@ -147,7 +168,7 @@ export class ControlGroups implements AsyncDisposable {
           instance: folder,
         });
       }
-      return new ControlGroup(folders, limits);
+      return new ControlGroup(folders, processes);
     } catch (error) {
       for (const { path } of folders) removeQuietly(path);
       throw error;
@@ -157,6 +178,22 @@ export class ControlGroups implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     for (const { folder } of this.#groups) await removeGroup(folder);
   }
+}
+
+/** Hands the controllers on to the groups below; returns those that they then have. */
+function prepareUnified(
+  folder: string,
+  controllers: readonly Controller[],
+  missing: Partial<Record<Controller, string>>,
+): readonly Controller[] {
+  const handedOn = controllers.filter((name) => name !== 'freezer');
+  const enabled = handedOn.map((name) => `+${name}`).join(' ');
+  if (enabled !== '') writeFileSync(join(folder, 'cgroup.subtree_control'), enabled);
+  if (!controllers.includes('freezer') || existsSync(join(folder, 'cgroup.freeze'))) {
+    return controllers;
+  }
+  missing.freezer = 'groups of version 2 cannot be frozen before Linux 5.2';
+  return handedOn;
 }
 
 function removeQuietly(folder: string): void {

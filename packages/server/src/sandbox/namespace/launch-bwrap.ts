@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, readFileSync, writeSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { Resource } from '../../system-calls/linux-system-calls.ts';
+import { type SpawnScope, spawnWithin } from './spawn-scope.ts';
 import { childSocket, guestStdio, spawnFailure } from '../guest-streams.ts';
 import { type ProcessTag, spawnTagged } from '../process-tag.ts';
 import { SystemClock } from '../../clock/system-clock.ts';
@@ -18,12 +19,24 @@ import { errorCode } from '../../system-calls/error-code.ts';
 export interface LaunchPlan {
   readonly calls: LinuxSystemCalls;
   readonly programs: SandboxPrograms;
-  /** Marks the processes; undefined where the system does not let them be marked. */
-  readonly tag: ProcessTag | undefined;
   /** On the host; undefined where the server may not choose. */
   readonly user: HostUser | undefined;
   readonly group: ControlGroup | undefined;
+  /** What bubblewrap is started in, the first entered first. */
+  readonly scopes: readonly SpawnScope[];
+  readonly addedDescriptors: readonly AddedDescriptor[];
 }
+
+/** One more descriptor for bubblewrap, such as that of a filter. */
+export interface AddedDescriptor {
+  /** Takes the descriptor as its only argument. */
+  readonly option: string;
+  /** Opens it anew for one start, which closes it. */
+  open(): number;
+}
+
+/** Marks the processes of one start; undefined where the system does not let them be marked. */
+export type StartTag = ProcessTag | undefined;
 
 /** A sandbox with its first process, which waits for `release`. */
 export interface LaunchedBwrap {
@@ -46,12 +59,17 @@ const GUEST_POLL_MS = 1;
  */
 export async function launchBwrap(
   plan: LaunchPlan,
+  tag: StartTag,
   bwrapArguments: string,
   { argv, descriptors }: GuestCommand,
 ): Promise<LaunchedBwrap> {
-  const { calls, group, tag, user } = plan;
-  const argumentsFile = calls.createMemoryFile('hearth-arguments');
+  const { calls, scopes, user } = plan;
+  using passed = new DisposableStack();
+  const passing = (descriptor: number): number => passed.adopt(descriptor, closeSync);
+  const argumentsFile = passing(calls.createMemoryFile('hearth-arguments'));
+  const added = plan.addedDescriptors.map((each) => passing(each.open()));
   const block = calls.createPipe();
+  passing(block.read);
   const [program, ...parameters] = commandLine(plan.programs, argv);
   const start = (): ChildProcess =>
     spawn(program, parameters, {
@@ -59,7 +77,7 @@ export async function launchBwrap(
       // Visible inside as the environment of process 1.
       env: {},
       ...user,
-      stdio: stdioOf(descriptors, argumentsFile, block.read),
+      stdio: stdioOf(descriptors, argumentsFile, block.read, added),
     });
   const startTagged = (): ChildProcess =>
     tag === undefined ? start() : spawnTagged(calls, tag, start);
@@ -67,13 +85,10 @@ export async function launchBwrap(
   try {
     // At a given place, so that bubblewrap reads from the start.
     writeSync(argumentsFile, bwrapArguments, 0);
-    child = group === undefined ? startTagged() : group.spawnInside(startTagged);
+    child = spawnWithin(scopes, startTagged);
   } catch (error) {
     closeSync(block.write);
     throw error;
-  } finally {
-    closeSync(argumentsFile);
-    closeSync(block.read);
   }
   if (child.pid === undefined) {
     closeSync(block.write);
@@ -168,13 +183,14 @@ function stdioOf(
   descriptors: GuestCommand['descriptors'],
   argumentsFile: number,
   blockEnd: number,
+  added: readonly number[],
 ): (number | 'pipe' | 'ignore')[] {
   const stdio: (number | 'pipe' | 'ignore')[] = guestStdio(descriptors);
   while (stdio.length < ARGUMENTS_FD) stdio.push('ignore');
   stdio[ARGUMENTS_FD] = argumentsFile;
   stdio[STATUS_FD] = 'pipe';
   stdio[BLOCK_FD] = blockEnd;
-  return stdio;
+  return [...stdio, ...added];
 }
 
 function release(blockEnd: number): void {

@@ -79,27 +79,28 @@ export function mountReadOnly(calls: LinuxSystemCalls, source: string, target: s
   }
 }
 
-/** An empty file system of a fixed size that everyone may write to, mounted on a new folder. */
-export function mountTemporary(calls: LinuxSystemCalls, target: string, sizeMb: number): void {
-  mkdirSync(target, { mode: 0o755 });
-  try {
-    const flags = MountFlag.noSetuid | MountFlag.noDevices;
-    // An inode takes kernel memory too: one for each page.
-    const options = `mode=1777,size=${sizeMb}m,nr_inodes=${sizeMb * 256}`;
-    calls.mount('hearth-tmp', target, 'tmpfs', flags, options);
-  } catch (error) {
-    rmdirSync(target);
-    throw error;
-  }
+/**
+ * A folder, mounted on itself so that what is mounted in it later also appears wherever it has been
+ * mounted again by then, and nothing else does.
+ */
+export function mountShared(calls: LinuxSystemCalls, folder: string): void {
+  calls.mount(folder, folder, '', MountFlag.bind, '');
+  calls.mount('', folder, '', MountFlag.shared, '');
 }
 
-/** Takes away what `mountReadOnly` or `mountTemporary` made. */
+/** What is mounted on `source`, and below it, also on `target`, with the same restrictions. */
+export function mountAgain(calls: LinuxSystemCalls, source: string, target: string): void {
+  calls.mount(source, target, '', MountFlag.bind | MountFlag.recursive, '');
+}
+
+/** Takes away what `mountReadOnly` made. */
 export async function removeMount(calls: LinuxSystemCalls, target: string): Promise<void> {
   await unmountIfMounted(calls, target);
   await rmdir(target);
 }
 
-async function unmountIfMounted(calls: LinuxSystemCalls, target: string): Promise<void> {
+/** Takes what is mounted on the folder out of sight, with everything below it. */
+export async function unmountIfMounted(calls: LinuxSystemCalls, target: string): Promise<void> {
   try {
     await calls.unmount(target);
   } catch (error) {

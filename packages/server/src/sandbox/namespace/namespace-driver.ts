@@ -4,18 +4,22 @@ import {
   type GuestCommand,
   type GuestProcess,
   type Sandbox,
+  type SandboxAssignment,
+  type SandboxCapabilities,
   type SandboxDriver,
   type SandboxEnforcement,
   SandboxError,
   type SandboxSpec,
 } from '../sandbox.ts';
-import { HostNetwork } from '../host-network.ts';
-import { bwrapArguments, GUEST_PATHS, type GuestFolders } from './bwrap-arguments.ts';
+import type { GuestNetwork } from '../guest-network.ts';
+import { bwrapArguments, GUEST_PATHS } from './bwrap-arguments.ts';
+import type { Controller } from './control-group-files.ts';
 import type { LaunchPlan } from './launch-bwrap.ts';
-import { type MeasuredGuest, startNamespaceGuest } from './namespace-guest.ts';
-import { NamespaceHost, type SandboxPlace } from './namespace-host.ts';
+import { startNamespaceGuest } from './namespace-guest.ts';
+import { NamespaceHost } from './namespace-host.ts';
+import { SandboxControl } from './sandbox-control.ts';
+import type { SandboxPlace } from './sandbox-place.ts';
 import { findSandboxPrograms, type SandboxPrograms } from './sandbox-programs.ts';
-import type { SystemImage } from './system-image.ts';
 
 /**
  * Sandboxes made of Linux namespaces by bubblewrap. As root each environment also has a user, a
@@ -43,7 +47,7 @@ export async function openNamespaceDriver(
 class NamespaceDriver implements DriverCore {
   readonly name = 'namespace';
   readonly enforcement: SandboxEnforcement;
-  readonly capabilities = { assignsRunning: false };
+  readonly capabilities: SandboxCapabilities;
   readonly #host: NamespaceHost;
   readonly #programs: SandboxPrograms;
 
@@ -51,23 +55,26 @@ class NamespaceDriver implements DriverCore {
     this.#host = host;
     this.#programs = programs;
     this.enforcement = enforcement;
+    this.capabilities = { assignsRunning: host.isPrivileged };
   }
 
   async create(spec: SandboxSpec, signal: AbortSignal): Promise<Sandbox> {
-    await this.#host.image.refresh();
-    const place = await this.#host.createPlace(spec);
-    if (signal.aborted) {
-      await place[Symbol.asyncDispose]();
-      throw new SandboxError('it was aborted', { cause: signal.reason });
-    }
+    const host = this.#host;
+    await host.image.refresh();
+    await using made = new AsyncDisposableStack();
+    const place = made.use(await host.createPlace(spec));
+    if (spec.assignment !== undefined) await place.assign(spec.assignment);
+    const network = made.use(await host.networks.open(spec.environmentId));
+    if (signal.aborted) throw new SandboxError('it was aborted', { cause: signal.reason });
     const plan: LaunchPlan = {
-      calls: this.#host.calls,
+      calls: host.calls,
       programs: this.#programs,
-      tag: this.#host.instance.tagPlan()?.tag,
       user: place.user,
       group: place.group,
+      scopes: [network.scope, place.group].filter((scope) => scope !== undefined),
+      addedDescriptors: [],
     };
-    return new NamespaceSandbox(plan, this.#host.image, place);
+    return new NamespaceSandbox(host, plan, place, network, made.move());
   }
 
   sweep(): Promise<void> {
@@ -81,45 +88,63 @@ class NamespaceDriver implements DriverCore {
 
 class NamespaceSandbox implements Sandbox {
   readonly paths = GUEST_PATHS;
+  readonly network: GuestNetwork;
+  readonly #host: NamespaceHost;
   readonly #plan: LaunchPlan;
-  readonly #image: SystemImage;
-  readonly #folders: GuestFolders;
   readonly #place: SandboxPlace;
-  readonly network = new HostNetwork();
-  #guest: MeasuredGuest | undefined;
+  readonly #control: SandboxControl;
+  readonly #made: AsyncDisposableStack;
 
-  constructor(plan: LaunchPlan, image: SystemImage, place: SandboxPlace) {
+  constructor(
+    host: NamespaceHost,
+    plan: LaunchPlan,
+    place: SandboxPlace,
+    network: GuestNetwork,
+    made: AsyncDisposableStack,
+  ) {
+    this.#host = host;
     this.#plan = plan;
-    this.#image = image;
-    this.#folders = place.folders;
     this.#place = place;
+    this.#control = new SandboxControl(place.group);
+    this.network = network;
+    this.#made = made;
   }
 
-  async assign(): Promise<void> {
-    throw new SandboxError('generic sandboxes are to come');
+  async assign(assignment: SandboxAssignment): Promise<void> {
+    await this.#place.assign(assignment);
+  }
+
+  async start(command: GuestCommand, signal: AbortSignal): Promise<GuestProcess> {
+    const plan = this.#plan;
+    const parameters = bwrapArguments(
+      this.#host.image.arguments,
+      this.#place.folders,
+      command,
+      plan.addedDescriptors.map(({ option }) => option),
+    );
+    const tag = this.#host.instance.tagPlan()?.tag;
+    const setting = { plan, control: this.#control };
+    return startNamespaceGuest(setting, tag, parameters, command, signal);
   }
 
   limitCpu(limited: boolean): void {
-    this.#plan.group?.limitCpu(limited);
+    this.#control.limitCpu(limited);
   }
 
   memoryPeakBytes(): number | undefined {
-    return this.#plan.group?.memoryPeakBytes() ?? this.#guest?.memoryPeakBytes();
+    return this.#control.memoryPeakBytes();
   }
 
-  freeze(): void {}
+  freeze(): void {
+    this.#control.freeze(true);
+  }
 
-  thaw(): void {}
-
-  async start(command: GuestCommand, signal: AbortSignal): Promise<GuestProcess> {
-    const parameters = bwrapArguments(this.#image.arguments, this.#folders, command);
-    this.#guest = await startNamespaceGuest(this.#plan, parameters, command, signal);
-    return this.#guest;
+  thaw(): void {
+    this.#control.freeze(false);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.network[Symbol.asyncDispose]();
-    await this.#place[Symbol.asyncDispose]();
+    await this.#made.disposeAsync();
   }
 }
 
@@ -130,7 +155,7 @@ const DELEGATE =
 function namespaceFacts(host: NamespaceHost): EnforcementFact[] {
   const controlled = (
     property: keyof SandboxEnforcement,
-    controller: 'memory' | 'cpu' | 'pids',
+    controller: Controller,
   ): EnforcementFact => {
     const reason = host.missingController(controller);
     if (reason === undefined) return { property, enforced: true };
@@ -158,6 +183,6 @@ function namespaceFacts(host: NamespaceHost): EnforcementFact[] {
     },
     { property: 'systemCalls', enforced: false, reason: 'no filter is loaded', remedy: undefined },
     rootOnly('user', 'functions run as the user of the server'),
-    { property: 'freeze', enforced: false, reason: 'it is to come', remedy: undefined },
+    controlled('freeze', 'freezer'),
   ];
 }

@@ -1,6 +1,7 @@
 import { closeSync } from 'node:fs';
 import { PassThrough, type Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
+import { type LinuxSystemCalls, Signal } from '../../system-calls/linux-system-calls.ts';
 import {
   exitOfMergedStatus,
   exitWithCode,
@@ -9,8 +10,8 @@ import {
   NOT_FOUND_STATUS,
 } from '../guest-exit.ts';
 import { guestStreams, type GuestStreams, holdOutput } from '../guest-streams.ts';
-import { KernelFigure, parseStatusPeak } from '../kernel-figure.ts';
 import { killTagged } from '../process-tag.ts';
+import { signalTree } from '../process-tree.ts';
 import { type GuestCommand, type GuestExit, type GuestProcess, SandboxError } from '../sandbox.ts';
 import {
   adoptFirstProcess,
@@ -18,13 +19,17 @@ import {
   type LaunchedBwrap,
   type LaunchPlan,
   programStarted,
+  type StartTag,
 } from './launch-bwrap.ts';
+import type { SandboxControl } from './sandbox-control.ts';
 
-const SIGKILL = 9;
+/** As `exitWithSignal` calls SIGKILL. */
+const KILLED = exitWithSignal(Signal.kill).signal;
 
-/** A process with the most memory that its sandbox or its program has held, in bytes. */
-export interface MeasuredGuest extends GuestProcess {
-  memoryPeakBytes(): number | undefined;
+/** What the guests of one sandbox are started with, and what they have in common. */
+export interface GuestSetting {
+  readonly plan: LaunchPlan;
+  readonly control: SandboxControl;
 }
 
 /**
@@ -32,13 +37,15 @@ export interface MeasuredGuest extends GuestProcess {
  * is aborted, and then nothing runs any more.
  */
 export async function startNamespaceGuest(
-  plan: LaunchPlan,
+  setting: GuestSetting,
+  tag: StartTag,
   bwrapArguments: string,
   command: GuestCommand,
   signal: AbortSignal,
-): Promise<MeasuredGuest> {
-  const killsBefore = plan.group?.outOfMemoryKills() ?? 0;
-  const launched = await launchBwrap(plan, bwrapArguments, command);
+): Promise<GuestProcess> {
+  const { plan, control } = setting;
+  const killsBefore = control.outOfMemoryKills();
+  const launched = await launchBwrap(plan, tag, bwrapArguments, command);
   const streams = guestStreams(launched.child, command.descriptors);
   const handOut = holdOutput(streams);
   let first: number | undefined;
@@ -46,7 +53,11 @@ export async function startNamespaceGuest(
     const pid = await launched.status.childPid;
     if (pid === undefined) throw await setupError(launched, streams);
     first = await adoptFirstProcess(plan, launched.pid, pid);
-    const guest = new NamespaceGuest(plan, launched, streams, first, killsBefore);
+    const guest = new NamespaceGuest(setting, launched, streams, {
+      pid,
+      descriptor: first,
+      killsBefore,
+    });
     launched.release();
     await programStarted(pid, (program) => guest.hold(program), launched.ended, signal);
     if (signal.aborted) {
@@ -59,9 +70,10 @@ export async function startNamespaceGuest(
     if (first === undefined) {
       // Not even its first process is known: it must not go on by itself.
       launched.child.kill('SIGKILL');
+      using _ = control.lettingDie();
       launched.release();
       await launched.ended;
-      if (plan.tag !== undefined) await killTagged(plan.calls, plan.tag);
+      if (tag !== undefined) await killTagged(plan.calls, tag);
     }
     for (const stream of Object.values(streams)) stream?.destroy();
     throw error;
@@ -70,39 +82,47 @@ export async function startNamespaceGuest(
   }
 }
 
-class NamespaceGuest implements MeasuredGuest {
+/** The first process of a guest's PID namespace: with it ends everything. */
+interface FirstProcess {
+  readonly pid: number;
+  /** Closed when the guest is gone. */
+  readonly descriptor: number;
+  /** What `SandboxControl.outOfMemoryKills` was before it was started. */
+  readonly killsBefore: number;
+}
+
+class NamespaceGuest implements GuestProcess {
   readonly channel;
   readonly stdout;
   readonly stderr;
   readonly log;
   readonly exited: Promise<GuestExit>;
-  readonly #plan: LaunchPlan;
+  readonly #calls: LinuxSystemCalls;
+  readonly #control: SandboxControl;
   readonly #launched: LaunchedBwrap;
-  /** Descriptor of the first process of the PID namespace: with it ends everything. */
-  readonly #first: number;
-  readonly #killsBefore: number;
-  /** Descriptor of the program; undefined where it ended before it was seen. */
-  #program: number | undefined;
-  /** Of the program alone, where no control group counts for all. */
-  #programPeak: KernelFigure | undefined;
+  readonly #first: FirstProcess;
+  /** Undefined where the program ended before it was seen. */
+  #program: { readonly pid: number; readonly descriptor: number } | undefined;
+  /** True where the server has ended a program that was alive. */
+  #killed = false;
   #ended = false;
   #gone = false;
 
   constructor(
-    plan: LaunchPlan,
+    { plan, control }: GuestSetting,
     launched: LaunchedBwrap,
     streams: GuestStreams,
-    first: number,
-    killsBefore: number,
+    first: FirstProcess,
   ) {
     this.channel = streams.channel;
     this.stdout = streams.stdout;
     this.stderr = streams.stderr;
     this.log = streams.log;
-    this.#plan = plan;
+    this.#calls = plan.calls;
+    this.#control = control;
     this.#launched = launched;
     this.#first = first;
-    this.#killsBefore = killsBefore;
+    control.add(this);
     this.exited = this.#end();
   }
 
@@ -114,26 +134,28 @@ class NamespaceGuest implements MeasuredGuest {
   /** Keeps hold of the program, so that its exit can be asked for once it is gone. */
   hold(pid: number): void {
     if (this.#ended || this.#program !== undefined) return;
-    this.#program = this.#plan.calls.openProcess(pid);
-    if (this.#plan.group?.memoryPeakBytes() === undefined) {
-      this.#programPeak = new KernelFigure(`/proc/${pid}/status`, parseStatusPeak);
-    }
-  }
-
-  memoryPeakBytes(): number | undefined {
-    return this.#plan.group?.memoryPeakBytes() ?? this.#programPeak?.read();
+    this.#program = { pid, descriptor: this.#calls.openProcess(pid) };
+    this.#control.peaks.add(pid);
   }
 
   terminate(): void {
-    if (!this.#gone && this.#program !== undefined)
-      this.#plan.calls.terminateProcess(this.#program);
+    if (this.#gone || this.#program === undefined) return;
+    this.#calls.signalProcess(this.#program.descriptor, Signal.terminate);
   }
 
   async kill(): Promise<void> {
-    if (!this.#gone) {
-      this.#plan.calls.killProcess(this.#first);
+    if (this.#gone) return;
+    if (this.#program !== undefined && !this.#calls.hasEnded(this.#program.descriptor)) {
+      this.#killed = true;
     }
+    this.#calls.signalProcess(this.#first.descriptor, Signal.kill);
+    using _ = this.#control.lettingDie();
     await this.exited;
+  }
+
+  setStopped(stopped: boolean): void {
+    if (this.#gone || this.#calls.hasEnded(this.#first.descriptor)) return;
+    signalTree(this.#first.pid, stopped ? 'SIGSTOP' : 'SIGCONT');
   }
 
   async #end(): Promise<GuestExit> {
@@ -141,26 +163,33 @@ class NamespaceGuest implements MeasuredGuest {
     this.#ended = true;
     // Bubblewrap ends with the program; its death then ends the first process, and the kernel kills
     // and waits for every other one before that is dead.
-    await this.#plan.calls.processEnded(this.#first);
+    await this.#calls.processEnded(this.#first.descriptor);
     this.#gone = true;
+    this.#control.remove(this);
     const exit = this.#exit();
-    closeSync(this.#first);
-    if (this.#program !== undefined) closeSync(this.#program);
-    this.#programPeak?.[Symbol.dispose]();
+    closeSync(this.#first.descriptor);
+    if (this.#program !== undefined) {
+      this.#control.peaks.remove(this.#program.pid);
+      closeSync(this.#program.descriptor);
+    }
     return exit;
   }
 
   #exit(): GuestExit {
-    const kills = this.#plan.group?.outOfMemoryKills() ?? 0;
-    const outOfMemory = kills > this.#killsBefore;
     // Tells a program that exits with 137 from one that was killed, which bubblewrap does not.
-    const status =
-      this.#program === undefined ? undefined : this.#plan.calls.waitStatus(this.#program);
-    if (status?.signal !== undefined) return exitWithSignal(status.signal, outOfMemory);
+    const status = this.#program && this.#calls.waitStatus(this.#program.descriptor);
+    if (status?.signal !== undefined) return this.#signalled(exitWithSignal(status.signal));
     if (status?.code !== undefined) return exitWithCode(status.code);
     const { exitCode } = this.#launched.status;
-    if (exitCode === undefined) return exitWithSignal(SIGKILL, outOfMemory);
-    return exitOfMergedStatus(exitCode, outOfMemory);
+    return this.#signalled(
+      exitCode === undefined ? exitWithSignal(Signal.kill) : exitOfMergedStatus(exitCode),
+    );
+  }
+
+  #signalled(exit: GuestExit): GuestExit {
+    if (exit.signal !== KILLED || this.#killed) return exit;
+    const outOfMemory = this.#control.takeOutOfMemoryKill(this.#first.killsBefore);
+    return { ...exit, outOfMemory };
   }
 }
 
@@ -169,7 +198,7 @@ class NamespaceGuest implements MeasuredGuest {
  * not be executed, is the function's fault: it ends with the status that a shell gives. Anything else
  * is the platform's. What is on stderr is bubblewrap's, as nothing else has run.
  */
-async function unexecuted(guest: NamespaceGuest, stderr: Readable): Promise<MeasuredGuest> {
+async function unexecuted(guest: NamespaceGuest, stderr: Readable): Promise<GuestProcess> {
   const printed = await text(stderr);
   await guest.exited;
   const errorText = /^bwrap: execvp .*: (.+)$/m.exec(printed)?.[1];
@@ -186,7 +215,6 @@ async function unexecuted(guest: NamespaceGuest, stderr: Readable): Promise<Meas
     stderr: new PassThrough().end(printed.replace(/^bwrap: execvp /, '')),
     log: guest.log,
     exited: Promise.resolve(exitWithCode(status)),
-    memoryPeakBytes: () => guest.memoryPeakBytes(),
     terminate: () => {},
     kill: () => Promise.resolve(),
   };

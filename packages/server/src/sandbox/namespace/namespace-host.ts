@@ -1,21 +1,14 @@
-import { chmod, mkdir, realpath } from 'node:fs/promises';
+import { realpath } from 'node:fs/promises';
 import { join } from 'node:path';
-import { removeTree } from '../../files/remove-tree.ts';
 import {
   type LinuxSystemCalls,
   loadLinuxSystemCalls,
 } from '../../system-calls/linux-system-calls.ts';
 import { loadMountTreeCalls } from '../../system-calls/mount-tree-calls.ts';
-import {
-  type SandboxAssignment,
-  type SandboxDirectories,
-  SandboxError,
-  type SandboxSpec,
-} from '../sandbox.ts';
+import type { SandboxSpec } from '../sandbox.ts';
 import { ServerInstance } from '../server-instance.ts';
-import type { GuestFolders } from './bwrap-arguments.ts';
-import { checkCodeFolder } from './code-folder.ts';
-import type { ControlGroup } from './control-group.ts';
+import { checkCodeFolder as checkOwnFolders } from './code-folder.ts';
+import type { Controller } from './control-group-files.ts';
 import { ControlGroups, instanceGroups, planControlGroups } from './control-groups.ts';
 import { MappedFolders } from './mapped-folders.ts';
 import {
@@ -23,57 +16,42 @@ import {
   createMountRoot,
   makeFolder,
   MOUNT_ROOT,
-  mountTemporary,
-  removeMount,
   removeMountFolder,
 } from './mount-folder.ts';
-import { type StagedDirectory, StagedDirectories } from './staged-directories.ts';
+import { MountedPlace, type Privileges } from './mounted-place.ts';
+import { OwnUserPlace } from './own-user-place.ts';
+import { HostNetworks, type SandboxNetworks } from './sandbox-networks.ts';
+import type { SandboxPlace } from './sandbox-place.ts';
+import { StagedDirectories } from './staged-directories.ts';
 import { SystemImage } from './system-image.ts';
-import { type HostUser, UidRange } from './uid-range.ts';
-
-/** One vCPU of AWS for each 1,769 MB. */
-const MEMORY_MB_PER_CORE = 1_769;
-const BYTES_PER_MB = 1_048_576;
-const PROCESSES = 1_024;
-
-/** What only root has on the host for its sandboxes. */
-interface Privileges {
-  readonly mountFolder: string;
-  readonly users: UidRange;
-  readonly staged: StagedDirectories;
-  readonly groups: ControlGroups;
-}
-
-/** What one sandbox has on the host, and how it is taken away. */
-export interface SandboxPlace extends AsyncDisposable {
-  readonly folders: GuestFolders;
-  /** On the host; undefined where it is the server's own. */
-  readonly user: HostUser | undefined;
-  readonly group: ControlGroup | undefined;
-}
+import { MemoryFolders } from './temporary-folders.ts';
+import { UidRange } from './uid-range.ts';
 
 /** What a server instance has on the host for its sandboxes: folders, mounts, users and groups. */
 export class NamespaceHost implements AsyncDisposable {
   readonly calls: LinuxSystemCalls;
   readonly instance: ServerInstance;
   readonly image: SystemImage;
+  readonly networks: SandboxNetworks;
   readonly #privileges: Privileges | undefined;
-  readonly #dataDir: string;
+  readonly #checkCodeFolder: (task: string) => void;
   readonly #owned: AsyncDisposableStack;
 
   private constructor(
     calls: LinuxSystemCalls,
     instance: ServerInstance,
     image: SystemImage,
+    networks: SandboxNetworks,
     privileges: Privileges | undefined,
-    dataDir: string,
+    checkCodeFolder: (task: string) => void,
     owned: AsyncDisposableStack,
   ) {
     this.calls = calls;
     this.instance = instance;
     this.image = image;
+    this.networks = networks;
     this.#privileges = privileges;
-    this.#dataDir = dataDir;
+    this.#checkCodeFolder = checkCodeFolder;
     this.#owned = owned;
   }
 
@@ -88,13 +66,16 @@ export class NamespaceHost implements AsyncDisposable {
       controlGroups: plan === undefined ? [] : instanceGroups(plan, instanceId),
     }));
     owned.use(instance);
+    const ownFolders = [await realpath(dataDir), MOUNT_ROOT];
+    const checkCodeFolder = (task: string): void => checkOwnFolders(task, ownFolders);
     let privileges: Privileges | undefined;
+    let imageFolder = instance.folder;
     if (plan !== undefined) {
       createMountRoot();
       const users = owned.use(UidRange.claim(instance.id));
       owned.defer(() => removeMountFolder(calls, instance.id));
       const mountFolder = createMountFolder(calls, instance.id, users.gid);
-      for (const name of ['directories', 'mapped', 'tmp']) {
+      for (const name of ['directories', 'mapped', 'sandboxes']) {
         makeFolder(join(mountFolder, name), 0o711);
       }
       const mapped = new MappedFolders(
@@ -103,19 +84,25 @@ export class NamespaceHost implements AsyncDisposable {
         join(mountFolder, 'mapped'),
       );
       privileges = {
-        mountFolder,
+        calls,
+        sandboxes: join(mountFolder, 'sandboxes'),
         users,
         staged: new StagedDirectories(calls, join(mountFolder, 'directories'), mapped),
         groups: owned.use(ControlGroups.open(plan, instance.id)),
+        temporary: owned.use(new MemoryFolders(calls)),
+        checkCodeFolder,
       };
+      imageFolder = mountFolder;
     }
-    const image = new SystemImage(privileges?.mountFolder ?? instance.folder);
+    const image = new SystemImage(imageFolder);
+    const networks = owned.use(new HostNetworks());
     return new NamespaceHost(
       calls,
       instance,
       image,
+      networks,
       privileges,
-      await realpath(dataDir),
+      checkCodeFolder,
       owned.move(),
     );
   }
@@ -126,80 +113,18 @@ export class NamespaceHost implements AsyncDisposable {
   }
 
   /** Why a limit of control groups cannot be set; undefined where it is. */
-  missingController(controller: 'memory' | 'cpu' | 'pids'): string | undefined {
+  missingController(controller: Controller): string | undefined {
     if (this.#privileges === undefined) return 'the server does not run as root';
     return this.#privileges.groups.missing[controller];
   }
 
-  /** Makes a sandbox's folders, mounts, user and control group. */
-  async createPlace(spec: SandboxSpec): Promise<SandboxPlace> {
-    await using owned = new AsyncDisposableStack();
-    const privileges = this.#privileges;
-    const user = privileges?.users.acquire();
-    if (user !== undefined) owned.defer(() => privileges?.users.release(user));
-    const { assignment } = spec;
-    if (assignment === undefined) throw new SandboxError('generic sandboxes are to come');
-    const folders = await this.#show({ ...spec.directories, ...assignment }, user, owned);
-    const tmp = await this.#createTmp(spec, assignment.ephemeralStorageMb, owned);
-    const group = privileges?.groups.create(spec.environmentId, {
-      // Pages of the tmpfs on /tmp are charged to who wrote them, so the limit has room for them.
-      memoryBytes: (assignment.memoryMb + assignment.ephemeralStorageMb) * BYTES_PER_MB,
-      cpuCores: assignment.memoryMb / MEMORY_MB_PER_CORE,
-      processes: PROCESSES,
-    });
-    if (group !== undefined) owned.use(group);
-    const kept = owned.move();
-    return {
-      folders: { ...folders, tmp },
-      user,
-      group,
-      [Symbol.asyncDispose]: () => kept.disposeAsync(),
-    };
-  }
-
-  /** Puts the folders where the user can read them. */
-  async #show(
-    { task, taskInPlace = false, runtime, language, opt }: SandboxDirectories & SandboxAssignment,
-    user: HostUser | undefined,
-    owned: AsyncDisposableStack,
-  ): Promise<Omit<GuestFolders, 'tmp'>> {
-    if (taskInPlace) checkCodeFolder(task, [this.#dataDir, MOUNT_ROOT]);
-    const staged = this.#privileges?.staged;
-    if (staged === undefined || user === undefined) return { task, runtime, language, opt };
-    const kept = async (acquired: Promise<StagedDirectory>): Promise<string> => {
-      const directory = await acquired;
-      owned.defer(() => directory.release());
-      return directory.path;
-    };
-    const all = [
-      kept(taskInPlace ? staged.acquireInPlace(task, user) : staged.acquire(task, user)),
-      runtime === undefined ? Promise.resolve(runtime) : kept(staged.acquireTree(runtime, user)),
-      language === undefined ? Promise.resolve(language) : kept(staged.acquire(language, user)),
-      opt === undefined ? Promise.resolve(opt) : kept(staged.acquire(opt, user)),
-    ] as const;
-    // Where one fails, what the others are still acquiring has to be known before it is given back.
-    await Promise.allSettled(all);
-    const paths = await Promise.all(all);
-    return { task: paths[0], runtime: paths[1], language: paths[2], opt: paths[3] };
-  }
-
-  async #createTmp(
-    spec: SandboxSpec,
-    sizeMb: number,
-    owned: AsyncDisposableStack,
-  ): Promise<string> {
-    if (this.#privileges === undefined) {
-      const folder = join(this.instance.folder, spec.environmentId);
-      owned.defer(() => removeTree(folder));
-      const tmp = join(folder, 'tmp');
-      await mkdir(tmp, { recursive: true });
-      await chmod(tmp, 0o1777);
-      return tmp;
+  /** Makes what a generic sandbox has on the host. Rejects, and leaves nothing behind, if it fails. */
+  createPlace({ environmentId, directories }: SandboxSpec): Promise<SandboxPlace> {
+    if (this.#privileges !== undefined) {
+      return MountedPlace.create(this.#privileges, environmentId, directories);
     }
-    const tmp = join(this.#privileges.mountFolder, 'tmp', spec.environmentId);
-    mountTemporary(this.calls, tmp, sizeMb);
-    owned.defer(() => removeMount(this.calls, tmp));
-    return tmp;
+    const folder = join(this.instance.folder, environmentId);
+    return OwnUserPlace.create(directories, folder, this.#checkCodeFolder);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

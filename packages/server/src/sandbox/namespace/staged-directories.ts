@@ -62,6 +62,12 @@ export class StagedDirectories {
       : this.#map(path, user, stats);
   }
 
+  /** The same, always mounted read-only, so that it can be mounted again as it is. */
+  async acquireMounted(path: string, user: HostUser): Promise<StagedDirectory> {
+    const stats = await statFolder(path);
+    return isReadableByAll(stats) ? this.#stage(path, stats) : this.#map(path, user, stats);
+  }
+
   /** A small folder whose files may have come one by one, such as a bootstrap that was built anew. */
   async acquireTree(path: string, user: HostUser): Promise<StagedDirectory> {
     const stats = await statFolder(path);
@@ -76,7 +82,8 @@ export class StagedDirectories {
 
   /**
    * Somebody's own folder, whose files come and go: always mapped, as no look at it would still hold
-   * when the function reads. Where that cannot be, what everyone may read is shown.
+   * when the function reads. Where that cannot be, what everyone may read is shown. Mounted
+   * read-only in any case.
    */
   async acquireInPlace(path: string, user: HostUser): Promise<StagedDirectory> {
     try {
@@ -87,7 +94,7 @@ export class StagedDirectories {
       if (!isReadableByAll(stats)) {
         throw new CodeFolderError(unreadable(path, stats, error), { cause: error });
       }
-      return this.#acquireReadable(path, stats);
+      return this.#stage(path, stats);
     }
   }
 
@@ -108,11 +115,12 @@ export class StagedDirectories {
 
   async #acquireReadable(path: string, stats: Stats): Promise<StagedDirectory> {
     if (await isReachable(dirname(path))) return { path, release: async () => {} };
-    return this.#stage(path, `${stats.dev}:${stats.ino}`);
+    return this.#stage(path, stats);
   }
 
   /** Runs in one turn, so that two callers never mount the same folder. */
-  #stage(path: string, identity: string): StagedDirectory {
+  #stage(path: string, { dev, ino }: Stats): StagedDirectory {
+    const identity = `${dev}:${ino}`;
     let mounted = this.#mounted.get(path);
     if (mounted === undefined || mounted.identity !== identity) {
       this.#count += 1;

@@ -4,6 +4,7 @@ import { removeTree } from '../../files/remove-tree.ts';
 import type { DriverCore } from '../guarded-driver.ts';
 import { GuardedDriver } from '../guarded-driver.ts';
 import { HostNetwork } from '../host-network.ts';
+import { ProgramPeaks } from '../program-peaks.ts';
 import { ServerInstance } from '../server-instance.ts';
 import type {
   GuestCommand,
@@ -15,7 +16,7 @@ import type {
   SandboxSpec,
 } from '../sandbox.ts';
 import { enforcementOf } from '../enforcement-facts.ts';
-import { type MeasuredGuest, startProcessGuest, type TagPlan } from './process-guest.ts';
+import { startProcessGuest, type StoppableGuest } from './process-guest.ts';
 
 /**
  * Plain child processes, for development on any system: a function sees and may do whatever the
@@ -53,7 +54,7 @@ class ProcessDriver implements DriverCore {
       await removeTree(folder);
       throw error;
     }
-    return new ProcessSandbox(folder, paths, this.#instance.tagPlan());
+    return new ProcessSandbox(folder, paths, this.#instance);
   }
 
   sweep(): Promise<void> {
@@ -67,37 +68,47 @@ class ProcessDriver implements DriverCore {
 
 class ProcessSandbox implements Sandbox {
   readonly network = new HostNetwork();
-  paths: GuestPaths;
   readonly #folder: string;
-  readonly #plan: TagPlan | undefined;
-  #guest: MeasuredGuest | undefined;
+  readonly #instance: ServerInstance;
+  readonly #peaks = new ProgramPeaks();
+  readonly #living = new Set<StoppableGuest>();
+  #paths: GuestPaths;
 
-  constructor(folder: string, paths: GuestPaths, plan: TagPlan | undefined) {
+  constructor(folder: string, paths: GuestPaths, instance: ServerInstance) {
     this.#folder = folder;
-    this.paths = paths;
-    this.#plan = plan;
+    this.#paths = paths;
+    this.#instance = instance;
+  }
+
+  get paths(): GuestPaths {
+    return this.#paths;
+  }
+
+  async assign({ task, opt, cache }: SandboxAssignment): Promise<void> {
+    const { opt: noOpt, cache: noCache } = this.#paths;
+    this.#paths = { ...this.#paths, task, opt: opt ?? noOpt, cache: cache ?? noCache };
+    this.#peaks.restart();
   }
 
   async start(command: GuestCommand, signal: AbortSignal): Promise<GuestProcess> {
     signal.throwIfAborted();
-    this.#guest = await startProcessGuest(command, this.#plan);
-    return this.#guest;
-  }
-
-  async assign({ task, opt, cache }: SandboxAssignment): Promise<void> {
-    const { opt: noOpt, cache: noCache } = this.paths;
-    this.paths = { ...this.paths, task, opt: opt ?? noOpt, cache: cache ?? noCache };
+    const company = { peaks: this.#peaks, living: this.#living };
+    return startProcessGuest(command, this.#instance.tagPlan(), company);
   }
 
   limitCpu(): void {}
 
   memoryPeakBytes(): number | undefined {
-    return this.#guest?.memoryPeakBytes();
+    return this.#peaks.read();
   }
 
-  freeze(): void {}
+  freeze(): void {
+    for (const guest of this.#living) guest.setStopped(true);
+  }
 
-  thaw(): void {}
+  thaw(): void {
+    for (const guest of this.#living) guest.setStopped(false);
+  }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.network[Symbol.asyncDispose]();

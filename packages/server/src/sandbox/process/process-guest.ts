@@ -9,8 +9,9 @@ import {
   NOT_FOUND_STATUS,
 } from '../guest-exit.ts';
 import { guestStdio, guestStreams, spawnFailure } from '../guest-streams.ts';
-import { KernelFigure, parseStatusPeak } from '../kernel-figure.ts';
 import { killTagged, type ProcessTag, spawnTagged } from '../process-tag.ts';
+import { signalTree } from '../process-tree.ts';
+import type { ProgramPeaks } from '../program-peaks.ts';
 import { type GuestCommand, type GuestExit, type GuestProcess, SandboxError } from '../sandbox.ts';
 import { processGroupEnded } from './process-group.ts';
 import { errorCode } from '../../system-calls/error-code.ts';
@@ -21,16 +22,25 @@ export interface TagPlan {
   readonly tag: ProcessTag;
 }
 
-/** A process with the most memory that its program has held, in bytes. */
-export interface MeasuredGuest extends GuestProcess {
-  memoryPeakBytes(): number | undefined;
+/** What the guests of one sandbox have in common. */
+export interface GuestCompany {
+  readonly peaks: ProgramPeaks;
+  /** Those whose program lives. */
+  readonly living: Set<StoppableGuest>;
+}
+
+/** A guest that can be made to stand still. */
+export interface StoppableGuest {
+  /** Its process group, and what else can be found below its program. */
+  setStopped(stopped: boolean): void;
 }
 
 /** Starts a plain child process in a session of its own. */
 export async function startProcessGuest(
   command: GuestCommand,
   plan: TagPlan | undefined,
-): Promise<MeasuredGuest> {
+  company: GuestCompany,
+): Promise<GuestProcess> {
   const [program, ...parameters] = command.argv;
   const launch = (): ChildProcess =>
     spawn(program, parameters, {
@@ -41,10 +51,10 @@ export async function startProcessGuest(
     });
   const child = plan === undefined ? launch() : spawnTagged(plan.calls, plan.tag, launch);
   if (child.pid === undefined) return failedStart(child, command);
-  return new ProcessGuest(child, child.pid, command, plan);
+  return new ProcessGuest(child, child.pid, command, plan, company);
 }
 
-class ProcessGuest implements MeasuredGuest {
+class ProcessGuest implements GuestProcess, StoppableGuest {
   readonly channel;
   readonly stdout;
   readonly stderr;
@@ -52,10 +62,16 @@ class ProcessGuest implements MeasuredGuest {
   readonly exited: Promise<GuestExit>;
   readonly #group: number;
   readonly #plan: TagPlan | undefined;
-  readonly #peak: KernelFigure;
+  readonly #company: GuestCompany;
   #mainEnded = false;
 
-  constructor(child: ChildProcess, pid: number, command: GuestCommand, plan: TagPlan | undefined) {
+  constructor(
+    child: ChildProcess,
+    pid: number,
+    command: GuestCommand,
+    plan: TagPlan | undefined,
+    company: GuestCompany,
+  ) {
     const streams = guestStreams(child, command.descriptors);
     this.channel = streams.channel;
     this.stdout = streams.stdout;
@@ -63,38 +79,44 @@ class ProcessGuest implements MeasuredGuest {
     this.log = streams.log;
     this.#group = pid;
     this.#plan = plan;
-    this.#peak = new KernelFigure(`/proc/${pid}/status`, parseStatusPeak);
+    this.#company = company;
+    company.peaks.add(pid);
+    company.living.add(this);
     this.exited = this.#end(child);
   }
 
-  memoryPeakBytes(): number | undefined {
-    return this.#peak.read();
+  terminate(): void {
+    if (!this.#mainEnded) signal(this.#group, 'SIGTERM');
   }
 
-  terminate(): void {
-    if (!this.#mainEnded) process.kill(this.#group, 'SIGTERM');
+  setStopped(stopped: boolean): void {
+    const name = stopped ? 'SIGSTOP' : 'SIGCONT';
+    signal(-this.#group, name);
+    signalTree(this.#group, name);
   }
 
   async kill(): Promise<void> {
-    if (!this.#mainEnded) killGroup(this.#group);
+    if (!this.#mainEnded) signal(-this.#group, 'SIGKILL');
     await this.exited;
   }
 
   async #end(child: ChildProcess): Promise<GuestExit> {
     const exit = await new Promise<GuestExit>((resolve) => {
-      child.once('exit', (code, signal) => resolve(exitOfChild(code, signal)));
+      child.once('exit', (code, name) => resolve(exitOfChild(code, name)));
     });
     this.#mainEnded = true;
-    this.#peak[Symbol.dispose]();
+    this.#company.peaks.remove(this.#group);
+    this.#company.living.delete(this);
     if (this.#plan === undefined) await processGroupEnded(this.#group);
     else await killTagged(this.#plan.calls, this.#plan.tag);
     return exit;
   }
 }
 
-function killGroup(group: number): void {
+/** Of a process, or of a group where the number is negative. What is gone is no error. */
+function signal(target: number, name: NodeJS.Signals): void {
   try {
-    process.kill(-group, 'SIGKILL');
+    process.kill(target, name);
   } catch (error) {
     if (errorCode(error) !== 'ESRCH') throw error;
   }
@@ -104,7 +126,7 @@ function killGroup(group: number): void {
  * A program that is not there, or may not be executed, is the function's fault: it ends with the
  * status that a shell gives. Anything else is the platform's.
  */
-async function failedStart(child: ChildProcess, command: GuestCommand): Promise<MeasuredGuest> {
+async function failedStart(child: ChildProcess, command: GuestCommand): Promise<GuestProcess> {
   const error = await spawnFailure(child);
   const code = errorCode(error) ?? 'unknown error';
   const cwdIsThere = await stat(command.cwd).then(
@@ -123,7 +145,6 @@ async function failedStart(child: ChildProcess, command: GuestCommand): Promise<
     stderr: new PassThrough().end(`${command.argv[0]}: ${code}\n`),
     log: command.descriptors === 'channel' ? new PassThrough().end() : undefined,
     exited: Promise.resolve(exitWithCode(status)),
-    memoryPeakBytes: () => undefined,
     terminate: () => {},
     kill: () => Promise.resolve(),
   };

@@ -6,14 +6,6 @@ import type { EnforcementFact } from '../../enforcement-facts.ts';
 import { findProgram } from '../sandbox-programs.ts';
 import { HostNetworks, type SandboxNetworks } from '../sandbox-networks.ts';
 import { addressClaims } from './address-range.ts';
-import {
-  egressAcross,
-  egressAsWanted,
-  type EgressChoice,
-  egressRefused,
-  type EgressState,
-  egressUnfiltered,
-} from './egress.ts';
 import { EgressRouter } from './egress-router.ts';
 import { linksHere } from './host-links.ts';
 import { networkNames } from './instance-names.ts';
@@ -22,6 +14,13 @@ import { deleteLink } from './link-requests.ts';
 import { NameRelay } from './name-relay.ts';
 import { nameService } from './name-servers.ts';
 import { NetlinkSocket } from './netlink-socket.ts';
+import {
+  type EgressChoice,
+  noEgressFact,
+  obstructedEgressFact,
+  ownNetworkFact,
+  sharedNetworkFact,
+} from './network-facts.ts';
 import { NetworkPool } from './network-pool.ts';
 import { PacketFilter } from './packet-filter.ts';
 import { ThreadNetwork } from './thread-network.ts';
@@ -29,29 +28,26 @@ import { ThreadNetwork } from './thread-network.ts';
 /** The networks of an instance's sandboxes, and what to tell people about them. */
 export interface InstanceNetwork extends AsyncDisposable {
   readonly networks: SandboxNetworks;
-  readonly isolation: EnforcementFact;
-  readonly egress: EgressState;
+  readonly fact: EnforcementFact;
   /** What the resolv.conf of sandboxes holds, from the host's; called again when that has changed. */
   resolverFile(hostFile: string): string;
 }
 
 /** How sandboxes get out, where they do. */
 interface WayOut {
-  readonly state: EgressState;
+  readonly fact: EnforcementFact;
   readonly router: EgressRouter | undefined;
   resolverFile(hostFile: string): string;
 }
 
 const NO_NAMES = '# There is no egress, so no name server either.\n';
-const AS_ROOT = 'start Hearth as root, with the capabilities CAP_SYS_ADMIN and CAP_NET_ADMIN';
 
 /** All sandboxes on the host's own network. */
 export function sharedNetwork(wanted: EgressChoice, reason: string): InstanceNetwork {
   const networks = new HostNetworks();
   return {
     networks,
-    isolation: { property: 'network', enforced: false, reason, remedy: AS_ROOT },
-    egress: egressUnfiltered(wanted, AS_ROOT),
+    fact: sharedNetworkFact(wanted, reason),
     resolverFile: (hostFile) => hostFile,
     [Symbol.asyncDispose]: () => networks[Symbol.asyncDispose](),
   };
@@ -75,14 +71,13 @@ export async function openInstanceNetwork(
   }
   const way =
     wanted === 'none'
-      ? noWayOut(egressAsWanted('none'))
+      ? noWayOut(ownNetworkFact('none'))
       : await openWayOut(thread, instanceId, clock, owned);
   const networks = owned.use(new NetworkPool(thread, way.router, clock));
   const kept = owned.move();
   return {
     networks,
-    isolation: { property: 'network', enforced: true },
-    egress: way.state,
+    fact: way.fact,
     resolverFile: (hostFile) => way.resolverFile(hostFile),
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
   };
@@ -120,7 +115,7 @@ async function openWayOut(
     const relay = opened.use(await NameRelay.open(thread, router.namespace, gateway, clock));
     owned.use(opened.move());
     return {
-      state: egressAcross(chains),
+      fact: chains.length === 0 ? ownNetworkFact('internet') : obstructedEgressFact(chains),
       router,
       resolverFile(hostFile) {
         const service = nameService(hostFile, gateway);
@@ -129,12 +124,12 @@ async function openWayOut(
       },
     };
   } catch (error) {
-    return noWayOut(egressRefused(reasonOf(error)));
+    return noWayOut(noEgressFact(reasonOf(error)));
   }
 }
 
-function noWayOut(state: EgressState): WayOut {
-  return { state, router: undefined, resolverFile: () => NO_NAMES };
+function noWayOut(fact: EnforcementFact): WayOut {
+  return { fact, router: undefined, resolverFile: () => NO_NAMES };
 }
 
 function ignoreAbsence(error: unknown): void {

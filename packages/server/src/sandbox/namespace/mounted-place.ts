@@ -1,0 +1,160 @@
+import { chownSync, rmdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { LinuxSystemCalls } from '../../system-calls/linux-system-calls.ts';
+import type { SandboxAssignment, SandboxDirectories } from '../sandbox.ts';
+import type { GuestFolders } from './bwrap-arguments.ts';
+import type { ControlGroup } from './control-group.ts';
+import type { ControlGroups } from './control-groups.ts';
+import { makeFolder, mountAgain, mountShared, unmountIfMounted } from './mount-folder.ts';
+import type { SandboxPlace } from './sandbox-place.ts';
+import type { StagedDirectories, StagedDirectory } from './staged-directories.ts';
+import type { TemporaryFolders } from './temporary-folders.ts';
+import type { HostUser, UidRange } from './uid-range.ts';
+
+/** One vCPU of AWS for each 1,769 MB. */
+const MEMORY_MB_PER_CORE = 1_769;
+const BYTES_PER_MB = 1_048_576;
+const PROCESSES = 1_024;
+
+/** Folders of an assignment: empty, and nobody's to write to, until something is mounted on them. */
+const ASSIGNED = ['task', 'opt', 'cache', 'tmp'] as const;
+
+const NOTHING = Promise.resolve(undefined);
+
+/** What root has on the host for its sandboxes. */
+export interface Privileges {
+  readonly calls: LinuxSystemCalls;
+  /** Where a folder is made for each sandbox. */
+  readonly sandboxes: string;
+  readonly users: UidRange;
+  readonly staged: StagedDirectories;
+  readonly groups: ControlGroups;
+  readonly temporary: TemporaryFolders;
+  /** @throws CodeFolderError for a folder that must not run in place */
+  readonly checkCodeFolder: (task: string) => void;
+}
+
+/**
+ * The place of a sandbox whose server is root: a user, a control group, and a folder that is shared
+ * with the mount namespaces of its processes. Bubblewrap binds the folders in it to /var/task and so
+ * on; what the server mounts on them later appears inside, too, while processes run.
+ */
+export class MountedPlace implements SandboxPlace {
+  readonly user: HostUser;
+  readonly group: ControlGroup;
+  readonly folders: GuestFolders;
+  readonly #privileges: Privileges;
+  readonly #folder: string;
+  /** What is given back once nothing is mounted in the folder any more. */
+  readonly #used: AsyncDisposableStack;
+
+  private constructor(
+    privileges: Privileges,
+    user: HostUser,
+    group: ControlGroup,
+    directories: Pick<GuestFolders, 'runtime' | 'language'>,
+    folder: string,
+    used: AsyncDisposableStack,
+  ) {
+    this.#privileges = privileges;
+    this.user = user;
+    this.group = group;
+    this.#folder = folder;
+    this.#used = used;
+    this.folders = {
+      ...directories,
+      task: join(folder, 'task'),
+      opt: join(folder, 'opt'),
+      cache: join(folder, 'cache'),
+      tmp: join(folder, 'tmp'),
+    };
+  }
+
+  static async create(
+    privileges: Privileges,
+    environmentId: string,
+    { runtime, language }: SandboxDirectories,
+  ): Promise<MountedPlace> {
+    await using used = new AsyncDisposableStack();
+    const { users, staged, groups, calls } = privileges;
+    const user = users.acquire();
+    used.defer(() => users.release(user));
+    const kept = async (acquiring: Promise<StagedDirectory>): Promise<string> => {
+      const directory = await acquiring;
+      used.defer(() => directory.release());
+      return directory.path;
+    };
+    const acquiring = [
+      runtime === undefined ? NOTHING : kept(staged.acquireTree(runtime, user)),
+      language === undefined ? NOTHING : kept(staged.acquire(language, user)),
+    ] as const;
+    // Where one fails, what the other is still acquiring has to be known before it is given back.
+    await Promise.allSettled(acquiring);
+    const directories = { runtime: await acquiring[0], language: await acquiring[1] };
+    const folder = join(privileges.sandboxes, environmentId);
+    const group = used.use(groups.create(environmentId, PROCESSES));
+    makeSharedFolder(calls, folder, user);
+    return new MountedPlace(privileges, user, group, directories, folder, used.move());
+  }
+
+  async assign(assignment: SandboxAssignment): Promise<void> {
+    const { task, opt, cache, memoryMb, ephemeralStorageMb } = assignment;
+    const { staged, temporary } = this.#privileges;
+    if (assignment.taskInPlace === true) this.#privileges.checkCodeFolder(task);
+    const mounting = [
+      this.#show(
+        assignment.taskInPlace === true
+          ? staged.acquireInPlace(task, this.user)
+          : staged.acquireMounted(task, this.user),
+        'task',
+      ),
+      opt === undefined ? NOTHING : this.#show(staged.acquireMounted(opt, this.user), 'opt'),
+      cache === undefined ? NOTHING : this.#show(staged.acquireMounted(cache, this.user), 'cache'),
+      this.#mountTemporary(ephemeralStorageMb),
+    ];
+    await Promise.allSettled(mounting);
+    await Promise.all(mounting);
+    const chargedMb = memoryMb + (temporary.chargedAsMemory ? ephemeralStorageMb : 0);
+    this.group.assign({
+      memoryBytes: chargedMb * BYTES_PER_MB,
+      cpuCores: memoryMb / MEMORY_MB_PER_CORE,
+    });
+  }
+
+  async #show(acquiring: Promise<StagedDirectory>, name: (typeof ASSIGNED)[number]): Promise<void> {
+    const directory = await acquiring;
+    this.#used.defer(() => directory.release());
+    mountAgain(this.#privileges.calls, directory.path, join(this.#folder, name));
+  }
+
+  async #mountTemporary(sizeMb: number): Promise<void> {
+    const target = join(this.#folder, 'tmp');
+    const mounted = await this.#privileges.temporary.mount(target, sizeMb);
+    this.#used.defer(() => mounted.release());
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await unmountIfMounted(this.#privileges.calls, this.#folder);
+    for (const name of ASSIGNED) rmdirSync(join(this.#folder, name));
+    rmdirSync(this.#folder);
+    await this.#used.disposeAsync();
+  }
+}
+
+/** Only the sandbox's user may enter the folder. Leaves nothing behind where it fails. */
+function makeSharedFolder(calls: LinuxSystemCalls, folder: string, { uid, gid }: HostUser): void {
+  makeFolder(folder, 0o700);
+  const made = [folder];
+  try {
+    for (const name of ASSIGNED) {
+      const path = join(folder, name);
+      makeFolder(path, 0o755);
+      made.unshift(path);
+    }
+    chownSync(folder, uid, gid);
+    mountShared(calls, folder);
+  } catch (error) {
+    for (const path of made) rmdirSync(path);
+    throw error;
+  }
+}
