@@ -1,7 +1,6 @@
 // Like all .mjs files here, this runs on Node.js 20 with nothing installed.
 import { join } from 'node:path';
 
-import { bubblewrapIsWanted, installBubblewrap } from './setup/bubblewrap.mjs';
 import { interruption } from './setup/child.mjs';
 import { dependenciesAreInstalled, installDependencies } from './setup/dependencies.mjs';
 import { buildGuestBundle, guestBundleIsFresh } from './setup/guest-bundle.mjs';
@@ -9,6 +8,7 @@ import { withLock } from './setup/lock.mjs';
 import { findNode, installNode } from './setup/node.mjs';
 import { environmentWith } from './setup/npm.mjs';
 import { SetupError, projectRoot, say } from './setup/project.mjs';
+import { installPackages, wantedPackages } from './setup/system-packages.mjs';
 
 /**
  * Makes the checkout ready to run. Resolves to the Node.js to run it with and the environment for it.
@@ -35,7 +35,7 @@ function isReady() {
   return (
     findNode() !== undefined &&
     dependenciesAreInstalled() &&
-    !bubblewrapIsWanted() &&
+    wantedPackages().length === 0 &&
     guestBundleIsFresh()
   );
 }
@@ -44,7 +44,8 @@ async function install() {
   const startedAt = Date.now();
   const node = findNode() ?? (await installNode());
   if (!dependenciesAreInstalled()) await installDependencies(node);
-  if (bubblewrapIsWanted()) await installBubblewrap();
+  const packages = wantedPackages();
+  if (packages.length > 0) await installPackages(packages);
   if (!guestBundleIsFresh()) await buildGuestBundle(node);
   say(`ready to run after ${((Date.now() - startedAt) / 1000).toFixed(1)} s`);
 }
