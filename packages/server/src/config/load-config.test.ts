@@ -56,6 +56,7 @@ describe('loadServerConfig', () => {
       region: 'us-east-1',
       accountId: '000000000000',
       sandbox: 'auto',
+      egress: 'internet',
       strictRuntimes: false,
       keepAliveSeconds: 600,
       maxLifetimeSeconds: 14_400,
@@ -86,6 +87,13 @@ describe('loadServerConfig', () => {
     expect(load({ environment: { HEARTH_CONFIG } }).keepAliveSeconds).toBe(5);
   });
 
+  test('egress is none by flag, by variable and by file', () => {
+    const config = configFile('egress.json', '{"egress": "none"}');
+    expect(load({ flags: { egress: 'none' } }).egress).toBe('none');
+    expect(load({ environment: { HEARTH_EGRESS: 'none' } }).egress).toBe('none');
+    expect(load({ flags: { config } }).egress).toBe('none');
+  });
+
   test('an empty variable counts as unset', () => {
     expect(load({ environment: { HEARTH_PORT: '' } }).port).toBe(4566);
   });
@@ -114,6 +122,8 @@ describe('loadServerConfig', () => {
     ['functionEndpoint', 'ftp://x'],
     ['functionEndpoint', 'localhost:4566'],
     ['strictRuntimes', 'yes'],
+    ['egress', 'all'],
+    ['egress', ''],
     ['dataDir', ''],
   ])('%s refuses %j', (name, value) => {
     expect(messageOf(() => load({ flags: { [name]: value } }))).toContain(`as ${name} must be`);

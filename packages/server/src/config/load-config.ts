@@ -48,6 +48,7 @@ export function loadServerConfig(sources: ConfigSources): ServerConfig {
     region: value('region'),
     accountId: value('accountId'),
     sandbox: value('sandbox'),
+    egress: value('egress'),
     strictRuntimes: value('strictRuntimes'),
     keepAliveSeconds: value('keepAliveSeconds'),
     maxLifetimeSeconds: value('maxLifetimeSeconds'),

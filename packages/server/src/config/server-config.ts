@@ -1,5 +1,8 @@
 export type SandboxChoice = 'auto' | 'process' | 'namespace';
 
+/** What functions may connect to besides the server: what the host reaches, or nothing. */
+export type EgressChoice = 'internet' | 'none';
+
 /** Everything that can be set about a server; parsed once, frozen, and passed down. */
 export interface ServerConfig {
   /** 0 lets the system choose. */
@@ -14,6 +17,8 @@ export interface ServerConfig {
   /** Account of requests whose access key id is not one; twelve digits. */
   readonly accountId: string;
   readonly sandbox: SandboxChoice;
+  /** Where functions share the host's network, it has no effect. */
+  readonly egress: EgressChoice;
   /** Refuse a runtime whose own interpreter is missing, where otherwise the nearest one runs it. */
   readonly strictRuntimes: boolean;
   /** How long an environment waits for its next event before it is ended. */

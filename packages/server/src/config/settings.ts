@@ -81,6 +81,13 @@ export const SETTINGS: { readonly [Name in SettingName]: Setting<ServerConfig[Na
     description: 'how functions are contained',
     defaultValue: () => 'auto',
   },
+  egress: {
+    parse: oneOf(['internet', 'none']),
+    wanted: 'internet or none',
+    placeholder: 'internet|none',
+    description: "what functions with a network of their own reach besides the server's endpoint",
+    defaultValue: () => 'internet',
+  },
   strictRuntimes: {
     parse: parseSwitch,
     wanted: 'true or false',
