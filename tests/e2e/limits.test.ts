@@ -1,38 +1,39 @@
-import { once } from 'node:events';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { LambdaClient, ListFunctionsCommand } from '@aws-sdk/client-lambda';
 import { describe, expect, test } from 'vitest';
 import { craftZip } from '../../packages/server/src/artifacts/crafted-zip.ts';
 import { deploy, invoke } from '../support/function.ts';
+import { printed } from '../support/function-log.ts';
 import { startTestServer } from '../support/server.ts';
 
 describe('limits, through the API', () => {
   test('an event over the concurrency of the account is 429 with its reason', async () => {
     await using server = await startTestServer({ accountConcurrency: 1 });
-    // The function says that it runs, and goes on when it is answered.
-    const calls: (() => void)[] = [];
-    const listener = createServer((_request, response) => calls.push(() => response.end()));
-    await once(listener.listen(0, '127.0.0.1'), 'listening');
-    const { port } = listener.address() as AddressInfo;
-    await deploy(server.client, 'held', {
-      'index.js': `exports.handler = (event) => new Promise((resolve, reject) => {
-        if (!event.url) resolve('free');
-        else require('node:http').get(event.url, () => resolve('held')).on('error', reject);
-      });`,
-    });
-    const held = invoke(server.client, 'held', { url: `http://127.0.0.1:${port}/` });
-    await once(listener, 'request');
+    // The function says that it runs, and goes on when there is a function of that name.
+    await deploy(
+      server.client,
+      'held',
+      {
+        'index.js': `const { setTimeout: sleep } = require('node:timers/promises');
+        exports.handler = async ({ until }) => {
+          if (until === undefined) return 'free';
+          console.log('it runs');
+          const url = process.env.AWS_ENDPOINT_URL + '/2015-03-31/functions/' + until;
+          while ((await fetch(url)).status === 404) await sleep(20);
+          return 'held';
+        };`,
+      },
+      { Timeout: 60 },
+    );
+    const held = invoke(server.client, 'held', { until: 'signal' });
+    await printed(server.endpoint, 'held', 'it runs');
     await expect(invoke(server.client, 'held')).rejects.toMatchObject({
       name: 'TooManyRequestsException',
       Reason: 'ConcurrentInvocationLimitExceeded',
       $metadata: { httpStatusCode: 429 },
     });
-    for (const answer of calls) answer();
+    await deploy(server.client, 'signal', { 'index.js': '' });
     expect((await held).result).toBe('held');
     expect((await invoke(server.client, 'held')).result).toBe('free');
-    listener.closeAllConnections();
-    listener.close();
   });
 
   test('an archive that leaves its folder is refused and no function is made', async () => {

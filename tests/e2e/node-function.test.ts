@@ -219,17 +219,23 @@ describe('a Node.js function', () => {
     expect((await invoke(server.client, 'updated')).result).toEqual(['two', 'blue']);
   });
 
-  test('its own SDK clients reach this server', async () => {
+  test('its own clients reach this server, but not its administration', async () => {
     await deploy(server.client, 'caller', {
       'index.js': `const http = require('node:http');
-        exports.handler = async () => new Promise((resolve, reject) => {
-          http.get(process.env.AWS_ENDPOINT_URL + '/_hearth/health', (response) => {
+        const get = (path) => new Promise((resolve, reject) => {
+          http.get(process.env.AWS_ENDPOINT_URL + path, (response) => {
             response.resume();
             resolve(response.statusCode);
           }).on('error', reject);
-        });`,
+        });
+        exports.handler = async (paths) => Promise.all(paths.map(get));`,
     });
-    expect((await invoke(server.client, 'caller')).result).toBe(200);
+    const paths = ['/2015-03-31/functions/caller', '/_hearth/health', '//_hearth/health'];
+    const { result } = await invoke(server.client, 'caller', paths);
+    const health = await fetch(`${server.endpoint}/_hearth/health`);
+    const { sandbox } = (await health.json()) as { sandbox: { enforcement: { network: boolean } } };
+    const administration = sandbox.enforcement.network ? 403 : 200;
+    expect(result).toEqual([200, administration, 404]);
   });
 
   test('a streaming handler is buffered under a plain Invoke', async () => {

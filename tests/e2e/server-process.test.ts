@@ -1,8 +1,6 @@
 import { LambdaClient } from '@aws-sdk/client-lambda';
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { mkdtemp, readdir, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { deploy, invoke } from '../support/function.ts';
+import { printed } from '../support/function-log.ts';
 import { removeTree } from '../../packages/server/src/files/remove-tree.ts';
 
 const run = promisify(execFile);
@@ -30,33 +29,17 @@ const SPAWNER = {
 
 /** Says that it runs, then takes its time. */
 const SLOW = {
-  'index.js': `const http = require('node:http');
-    exports.handler = async (event) => {
-      await new Promise((resolve) => http.get(event.notify, resolve));
+  'index.js': `exports.handler = async () => {
+      console.log('it runs');
       await new Promise((resolve) => setTimeout(resolve, 500));
       return 'finished';
     };`,
 };
 
-/** A listener that a function can call; `request` settles at the first call. */
-async function listenOnce(): Promise<AsyncDisposable & { url: string; request: Promise<void> }> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const listener = createServer((_, response) => {
-    response.end();
-    resolve();
-  });
-  listener.listen(0, '127.0.0.1');
-  await once(listener, 'listening');
-  const { port } = listener.address() as AddressInfo;
-  return {
-    url: `http://127.0.0.1:${port}/`,
-    request: promise,
-    [Symbol.asyncDispose]: async () => {
-      listener.closeAllConnections();
-      listener.close();
-      await once(listener, 'close');
-    },
-  };
+interface Started {
+  readonly server: ChildProcess;
+  readonly client: LambdaClient;
+  readonly endpoint: string;
 }
 
 /** Of every process; read by hand where there is /proc, as small systems have no ps. */
@@ -90,7 +73,7 @@ describe('the server process', () => {
     await removeTree(dataDir);
   });
 
-  async function start(): Promise<{ server: ChildProcess; client: LambdaClient }> {
+  async function start(): Promise<Started> {
     const server = spawn(process.execPath, [CLI, 'start', '--port', '0', '--data-dir', dataDir], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
@@ -105,7 +88,7 @@ describe('the server process', () => {
         credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
         maxAttempts: 1,
       });
-      return { server, client };
+      return { server, client, endpoint };
     }
     throw new Error('the server ended before it was ready');
   }
@@ -117,14 +100,13 @@ describe('the server process', () => {
   }
 
   test('on SIGTERM it finishes what runs, ends every child and exits 0', async () => {
-    const { server, client } = await start();
+    const { server, client, endpoint } = await start();
     await deploy(client, 'spawner', SPAWNER);
     await invoke(client, 'spawner', { mark: `term-${process.pid}` });
     expect((await survivors(`term-${process.pid}`)).join('\n')).toContain(MARK);
     await deploy(client, 'slow', SLOW);
-    await using started = await listenOnce();
-    const running = invoke(client, 'slow', { notify: started.url });
-    await started.request;
+    const running = invoke(client, 'slow');
+    await printed(endpoint, 'slow', 'it runs');
     server.kill('SIGTERM');
     const [code] = (await once(server, 'exit')) as [number | null];
     expect(code).toBe(0);

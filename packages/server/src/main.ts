@@ -76,7 +76,10 @@ export async function startServer(config: ServerConfig): Promise<RunningServer> 
       onFault: reportFault('log'),
     }),
   );
-  const sandbox = await chooseSandboxDriver(config.sandbox, dataDir);
+  const sandbox = await chooseSandboxDriver(config.sandbox, dataDir, {
+    egress: config.egress,
+    clock,
+  });
   parts.use(sandbox.driver);
   await sandbox.driver.sweep();
 

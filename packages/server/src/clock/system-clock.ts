@@ -25,7 +25,8 @@ export class SystemClock implements Clock {
     callback: () => void,
     replace: (next: NodeJS.Timeout) => void,
   ): NodeJS.Timeout {
-    if (delayMs <= MAX_TIMEOUT_MS) return setTimeout(callback, delayMs).unref();
+    // Fractions would be cut off, and the timer fire before it is due.
+    if (delayMs <= MAX_TIMEOUT_MS) return setTimeout(callback, Math.ceil(delayMs)).unref();
     const remainingMs = delayMs - MAX_TIMEOUT_MS;
     return setTimeout(
       () => replace(this.#arm(remainingMs, callback, replace)),

@@ -1,5 +1,6 @@
 import { type EnforcementFact, nothingEnforced } from './enforcement-facts.ts';
 import { openNamespaceDriver } from './namespace/namespace-driver.ts';
+import type { HostOptions } from './namespace/namespace-host.ts';
 import { openProcessDriver } from './process/process-driver.ts';
 import { type SandboxDriver, SandboxError } from './sandbox.ts';
 
@@ -19,15 +20,17 @@ export interface ChosenDriver {
  * is tried once, and `process` elsewhere.
  *
  * @param dataDir absolute
+ * @param options of `namespace`; `process` leaves functions on the host's network
  * @throws SandboxError where `namespace` was asked for and cannot run
  */
 export async function chooseSandboxDriver(
   choice: SandboxChoice,
   dataDir: string,
+  options: Partial<HostOptions> = {},
 ): Promise<ChosenDriver> {
   if (choice === 'process') return openProcess(dataDir, 'it was asked for', undefined);
   try {
-    const { driver, facts } = await openNamespaceDriver(dataDir);
+    const { driver, facts } = await openNamespaceDriver(dataDir, options);
     await tryDriver(driver);
     return { driver, facts, reason: choice === 'auto' ? 'it works here' : 'it was asked for' };
   } catch (error) {

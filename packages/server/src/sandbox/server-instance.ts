@@ -27,6 +27,13 @@ export interface InstanceProperty {
   readonly controlGroups: readonly string[];
 }
 
+export interface InstanceOptions {
+  /** Asked with the new instance's id. */
+  readonly property?: (instanceId: string) => InstanceProperty;
+  /** Takes away what a dead instance with mounts has left on the host's network. */
+  readonly removeNetwork?: (instanceId: string) => Promise<void>;
+}
+
 /** This server process as the owner of sandboxes: what it makes can be told from any other's. */
 export class ServerInstance implements AsyncDisposable {
   readonly id: string;
@@ -35,6 +42,7 @@ export class ServerInstance implements AsyncDisposable {
   readonly #dataDir: string;
   readonly #calls: LinuxSystemCalls | undefined;
   readonly #tag: ProcessTag | undefined;
+  readonly #removeNetwork: ((instanceId: string) => Promise<void>) | undefined;
   #guests = 0;
 
   private constructor(
@@ -42,30 +50,26 @@ export class ServerInstance implements AsyncDisposable {
     dataDir: string,
     calls: LinuxSystemCalls | undefined,
     tag: ProcessTag | undefined,
+    removeNetwork: ((instanceId: string) => Promise<void>) | undefined,
   ) {
     this.id = id;
     this.folder = instanceFolder(dataDir, id);
     this.#dataDir = dataDir;
     this.#calls = calls;
     this.#tag = tag;
+    this.#removeNetwork = removeNetwork;
   }
 
-  /** Makes the instance's folder and record. `property` is asked with the new instance's id. */
-  static async open(
-    dataDir: string,
-    property: (instanceId: string) => InstanceProperty = () => ({
-      mounts: false,
-      controlGroups: [],
-    }),
-  ): Promise<ServerInstance> {
+  /** Makes the instance's folder and record. */
+  static async open(dataDir: string, options: InstanceOptions = {}): Promise<ServerInstance> {
     const id = createInstanceId();
     const calls = await loadLinuxSystemCalls().catch(() => undefined);
     const tag = calls !== undefined && canTagProcesses(calls) ? createInstanceTag() : undefined;
-    const instance = new ServerInstance(id, dataDir, calls, tag);
+    const instance = new ServerInstance(id, dataDir, calls, tag, options.removeNetwork);
     await writeInstanceRecord(dataDir, {
       instanceId: id,
       tag: tag?.value.toString(),
-      ...property(id),
+      ...(options.property?.(id) ?? { mounts: false, controlGroups: [] }),
     });
     return instance;
   }
@@ -100,6 +104,7 @@ export class ServerInstance implements AsyncDisposable {
     if (record.mounts && this.#calls !== undefined) {
       await removeMountFolder(this.#calls, instanceId);
       releaseUidBlocks(instanceId);
+      await this.#removeNetwork?.(instanceId);
     }
     await removeTree(instanceFolder(this.#dataDir, instanceId));
   }

@@ -54,26 +54,16 @@ describe('C. Escape: a function', () => {
   test('C24 a working folder among the descriptors leads nowhere', async (context) => {
     requires(context, 'filesystem');
     await using sandbox = await hostile.create();
-    const folders = ['/proc/self/cwd', '/proc/1/root', '/proc/self/root'];
+    const folders = ['/proc/self/cwd', '/proc/1/root', '/proc/self/root', '/tmp/../proc', '/tmp/x'];
     for (let descriptor = 3; descriptor < 24; descriptor += 1) {
       folders.push(`/proc/self/fd/${descriptor}`);
     }
-    const outcomes = await Promise.all(
-      folders.map(async (cwd) => {
-        try {
-          const { stdout } = await run(sandbox, ['/bin/ls', '-A', '.', '..'], { cwd });
-          return stdout;
-        } catch (error) {
-          return String(error);
-        }
-      }),
-    );
-    for (const outcome of outcomes) {
-      // Either refused, or the root of the sandbox, which has none of these.
-      expect(outcome).not.toMatch(/^(root|home|sys|boot)$/m);
+    // Where a function is the first to say what is there, as in /tmp, it could be a link to the same.
+    for (const cwd of folders) {
+      await expect(run(sandbox, ['/bin/ls', '-A', '.', '..'], { cwd })).rejects.toThrow(
+        `Cannot start a program in ${cwd} as its folder must be one of /, /var/task, /opt, /tmp`,
+      );
     }
-    const refused = outcomes.filter((outcome) => outcome.includes('Cannot start process'));
-    expect(refused.length).toBeGreaterThanOrEqual(21);
   });
 
   const NAMESPACES = [
@@ -208,7 +198,7 @@ describe('C. Escape: a function', () => {
     expect(await attempt(sandbox, 'x32')).toEqual({ x32: 'ENOSYS' });
     const { exit, stdout } = await run(sandbox, ['/var/task/probe', '@int80']);
     expect(stdout).toBe('');
-    expect(exit).toMatchObject({ code: undefined, signal: 'bad system call' });
+    expect(exit).toMatchObject({ code: undefined, signal: 'signal 31' });
   });
 
   test('C31 there is no terminal, and none takes input from a program', async (context) => {
@@ -233,7 +223,6 @@ describe('C. Escape: a function', () => {
       'read:/dev/fuse',
       'read:/proc/kcore',
       'read:/proc/kmsg',
-      'read:/proc/timer_list',
       'write:/proc/sysrq-trigger',
     );
     for (const [name, outcome] of Object.entries(outcomes)) {
@@ -244,7 +233,12 @@ describe('C. Escape: a function', () => {
     }
     expect(outcomes['read:/sys/kernel']).toBe('ENOENT');
     expect(outcomes['read:/dev/kmsg']).toBe('ENOENT');
-    const { stdout } = await run(sandbox, ['/bin/cat', '/proc/keys', '/proc/interrupts']);
+    const { stdout } = await run(sandbox, [
+      '/bin/cat',
+      '/proc/keys',
+      '/proc/interrupts',
+      '/proc/timer_list',
+    ]);
     expect(stdout).toBe('');
   });
 
@@ -312,16 +306,9 @@ describe('C. Escape: a function', () => {
     const script = `for f in /proc/sys/kernel/core_pattern /proc/sysrq-trigger /dev/kmsg /etc/new /usr/new; do
         (: >> $f) 2>/dev/null && echo "$f"; done
       ls -d /sys /root /home /proc/1/root/home 2>/dev/null; cat /proc/keys; test -c /dev/null || echo null`;
-    let started = 0;
-    while (done.swaps < 10_000 || started < 25) {
-      try {
-        const { stdout } = await run(sandbox, ['/bin/sh', '-c', script], { cwd: '/tmp/work' });
-        expect(stdout).toBe('');
-        started += 1;
-      } catch (error) {
-        // At that moment there is no such folder.
-        expect(String(error)).toMatch(/Cannot start process .*\/tmp\/work: No such file/);
-      }
+    for (let started = 0; done.swaps < 10_000 || started < 25; started += 1) {
+      expect((await run(sandbox, ['/bin/sh', '-c', script])).stdout).toBe('');
+      await expect(run(sandbox, ['/bin/ls'], { cwd: '/tmp/work' })).rejects.toThrow('/tmp/work');
     }
     await attacker.kill();
   });

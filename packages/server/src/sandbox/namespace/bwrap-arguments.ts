@@ -1,5 +1,5 @@
 import type { GuestCommand, GuestPaths } from '../sandbox.ts';
-import { GUEST_GID, GUEST_HOSTNAME, GUEST_UID } from './system-image.ts';
+import { GUEST_GID, GUEST_HOSTNAME, GUEST_UID, type SystemImage } from './system-image.ts';
 
 /** Where everything is, seen from inside; the paths of AWS, and one of Hearth's own. */
 export const GUEST_PATHS: GuestPaths = {
@@ -19,7 +19,7 @@ export const BLOCK_FD = 7;
 export const FIRST_ADDED_FD = 8;
 
 /** Bounds what a function can put into memory without it being its own: charged to it all the same. */
-const SHARED_MEMORY_BYTES = 64 * 1_048_576;
+export const SHARED_MEMORY_MB = 64;
 
 /** Folders of the host, where the environment's user can reach them. */
 export interface GuestFolders {
@@ -35,23 +35,25 @@ export interface GuestFolders {
  * What bubblewrap reads from `ARGUMENTS_FD`: the arguments, each ended by NUL. In the list of
  * processes they would show the host's paths and the function's variables.
  *
- * @param system the arguments of the part that all environments share
+ * @param system the part that all environments share
  * @param addedOptions options that take one of the descriptors from `FIRST_ADDED_FD` on, each
  */
 export function bwrapArguments(
-  system: readonly string[],
+  system: Pick<SystemImage, 'arguments' | 'procArguments'>,
   folders: GuestFolders,
   command: GuestCommand,
   addedOptions: readonly string[],
 ): string {
   const parts = [
     ['--unshare-user', '--unshare-pid', '--unshare-ipc', '--unshare-uts', '--unshare-cgroup-try'],
-    // The network is the host's as long as environments have none of their own.
+    // The network is the one in which bubblewrap is started.
     ['--uid', String(GUEST_UID), '--gid', String(GUEST_GID), '--hostname', GUEST_HOSTNAME],
     ['--die-with-parent', '--new-session'],
-    system,
-    ['--proc', '/proc', '--dev', '/dev'],
-    ['--perms', '1777', '--size', String(SHARED_MEMORY_BYTES), '--tmpfs', '/dev/shm'],
+    system.arguments,
+    ['--proc', '/proc'],
+    system.procArguments,
+    ['--dev', '/dev'],
+    ['--perms', '1777', '--size', String(SHARED_MEMORY_MB * 1_048_576), '--tmpfs', '/dev/shm'],
     shown(folders.task, GUEST_PATHS.task),
     shown(folders.runtime, GUEST_PATHS.runtime),
     shown(folders.language, GUEST_PATHS.language),

@@ -153,6 +153,12 @@ export class ControlGroups implements AsyncDisposable {
     return new ControlGroups(groups, missing);
   }
 
+  /** Of the hierarchy that the controller is used in; undefined where it cannot be. */
+  versionOf(controller: Controller): 1 | 2 | undefined {
+    return this.#groups.find(({ controllers }) => controllers.includes(controller))?.hierarchy
+      .version;
+  }
+
   /** Makes an environment's group; throws, and leaves nothing behind, where it cannot. */
   create(environmentId: string, processes: number): ControlGroup {
     const folders: GroupFolder[] = [];

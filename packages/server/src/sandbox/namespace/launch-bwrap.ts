@@ -49,7 +49,8 @@ export interface LaunchedBwrap {
   release(): void;
 }
 
-const OPEN_FILES = 1_024n;
+/** As on AWS, soft and hard. */
+export const OPEN_FILES = 1_024;
 const GUEST_POLL_MS = 1;
 
 /**
@@ -123,7 +124,10 @@ export async function adoptFirstProcess(
     // From here on the descriptor is proof against a number that is used again.
     if (parentOf(pid) !== bwrapPid) throw new Error(`process ${pid} is not of bubblewrap`);
     if (plan.programs.prlimit === undefined) {
-      calls.setResourceLimit(pid, Resource.openFiles, { soft: OPEN_FILES, hard: OPEN_FILES });
+      calls.setResourceLimit(pid, Resource.openFiles, {
+        soft: BigInt(OPEN_FILES),
+        hard: BigInt(OPEN_FILES),
+      });
       calls.setResourceLimit(pid, Resource.coreBytes, { soft: 0n, hard: 0n });
     }
     await plan.group?.adopt(pid);

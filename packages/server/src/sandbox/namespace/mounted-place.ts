@@ -14,7 +14,8 @@ import type { HostUser, UidRange } from './uid-range.ts';
 /** One vCPU of AWS for each 1,769 MB. */
 const MEMORY_MB_PER_CORE = 1_769;
 const BYTES_PER_MB = 1_048_576;
-const PROCESSES = 1_024;
+/** Processes and threads of an environment, as on AWS. */
+export const PROCESSES = 1_024;
 
 /** Folders of an assignment: empty, and nobody's to write to, until something is mounted on them. */
 const ASSIGNED = ['task', 'opt', 'cache', 'tmp'] as const;

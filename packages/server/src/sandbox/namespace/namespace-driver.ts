@@ -1,3 +1,4 @@
+import { SystemClock } from '../../clock/system-clock.ts';
 import { type EnforcementFact, enforcementOf } from '../enforcement-facts.ts';
 import { type DriverCore, GuardedDriver } from '../guarded-driver.ts';
 import {
@@ -13,10 +14,10 @@ import {
 } from '../sandbox.ts';
 import type { GuestNetwork } from '../guest-network.ts';
 import { bwrapArguments, GUEST_PATHS } from './bwrap-arguments.ts';
-import type { Controller } from './control-group-files.ts';
 import type { LaunchPlan } from './launch-bwrap.ts';
 import { startNamespaceGuest } from './namespace-guest.ts';
-import { NamespaceHost } from './namespace-host.ts';
+import { namespaceFacts } from './namespace-facts.ts';
+import { type HostOptions, NamespaceHost } from './namespace-host.ts';
 import { SandboxControl } from './sandbox-control.ts';
 import type { SandboxPlace } from './sandbox-place.ts';
 import { findSandboxPrograms, type SandboxPrograms } from './sandbox-programs.ts';
@@ -26,15 +27,21 @@ import { findSandboxPrograms, type SandboxPrograms } from './sandbox-programs.ts
  * sized /tmp and control groups of its own.
  *
  * @param dataDir absolute; the instance's record, and without root the folders, are made in `run`
+ * @param options by default functions reach the internet
  * @throws SandboxError where the machine does not allow it
  */
 export async function openNamespaceDriver(
   dataDir: string,
+  options: Partial<HostOptions> = {},
 ): Promise<{ readonly driver: SandboxDriver; readonly facts: readonly EnforcementFact[] }> {
   const programs = findSandboxPrograms();
   let host: NamespaceHost;
   try {
-    host = await NamespaceHost.open(dataDir);
+    host = await NamespaceHost.open(dataDir, {
+      egress: 'internet',
+      clock: new SystemClock(),
+      ...options,
+    });
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new SandboxError(`Cannot prepare sandboxes: ${reason}`, { cause: error });
@@ -64,15 +71,17 @@ class NamespaceDriver implements DriverCore {
     await using made = new AsyncDisposableStack();
     const place = made.use(await host.createPlace(spec));
     if (spec.assignment !== undefined) await place.assign(spec.assignment);
-    const network = made.use(await host.networks.open(spec.environmentId));
+    const network = made.use(await host.network.networks.open(spec.environmentId));
     if (signal.aborted) throw new SandboxError('it was aborted', { cause: signal.reason });
+    const { filter } = host;
     const plan: LaunchPlan = {
       calls: host.calls,
       programs: this.#programs,
       user: place.user,
       group: place.group,
       scopes: [network.scope, place.group].filter((scope) => scope !== undefined),
-      addedDescriptors: [],
+      addedDescriptors:
+        filter === undefined ? [] : [{ option: '--seccomp', open: () => filter.openProgram() }],
     };
     return new NamespaceSandbox(host, plan, place, network, made.move());
   }
@@ -115,9 +124,10 @@ class NamespaceSandbox implements Sandbox {
   }
 
   async start(command: GuestCommand, signal: AbortSignal): Promise<GuestProcess> {
+    checkWorkingFolder(command.cwd);
     const plan = this.#plan;
     const parameters = bwrapArguments(
-      this.#host.image.arguments,
+      this.#host.image,
       this.#place.folders,
       command,
       plan.addedDescriptors.map(({ option }) => option),
@@ -148,41 +158,21 @@ class NamespaceSandbox implements Sandbox {
   }
 }
 
-const AS_ROOT = 'start Hearth as root';
-const DELEGATE =
-  'mount the controller in /sys/fs/cgroup, or run Hearth as a systemd service with Delegate=yes';
-
-function namespaceFacts(host: NamespaceHost): EnforcementFact[] {
-  const controlled = (
-    property: keyof SandboxEnforcement,
-    controller: Controller,
-  ): EnforcementFact => {
-    const reason = host.missingController(controller);
-    if (reason === undefined) return { property, enforced: true };
-    return { property, enforced: false, reason, remedy: host.isPrivileged ? DELEGATE : AS_ROOT };
-  };
-  const rootOnly = (property: keyof SandboxEnforcement, reason: string): EnforcementFact =>
-    host.isPrivileged
-      ? { property, enforced: true }
-      : { property, enforced: false, reason, remedy: AS_ROOT };
-  return [
-    controlled('memory', 'memory'),
-    controlled('cpu', 'cpu'),
-    controlled('processes', 'pids'),
-    rootOnly(
-      'ephemeralStorage',
-      '/tmp is a plain folder, as only root may mount one of a fixed size',
-    ),
-    { property: 'filesystem', enforced: true },
-    { property: 'processIsolation', enforced: true },
-    {
-      property: 'network',
-      enforced: false,
-      reason: "functions share the host's network",
-      remedy: undefined,
-    },
-    { property: 'systemCalls', enforced: false, reason: 'no filter is loaded', remedy: undefined },
-    rootOnly('user', 'functions run as the user of the server'),
-    controlled('freeze', 'freezer'),
-  ];
+/**
+ * Bubblewrap enters the working folder while it still has descriptors of the host's folders open, so
+ * a path that leads there, by /proc or by a link that a function has made, is not taken at all.
+ */
+function checkWorkingFolder(path: string): void {
+  if (WORKING_FOLDERS.has(path)) return;
+  throw new SandboxError(
+    `Cannot start a program in ${path} as its folder must be one of ${WORKING_FOLDER_NAMES}`,
+  );
 }
+
+const WORKING_FOLDERS: ReadonlySet<string> = new Set([
+  '/',
+  GUEST_PATHS.task,
+  GUEST_PATHS.opt,
+  GUEST_PATHS.tmp,
+]);
+const WORKING_FOLDER_NAMES = [...WORKING_FOLDERS].join(', ');

@@ -4,11 +4,11 @@ import {
   type LinuxSystemCalls,
   loadLinuxSystemCalls,
 } from '../../system-calls/linux-system-calls.ts';
+import type { Clock } from '../../clock/clock.ts';
 import { loadMountTreeCalls } from '../../system-calls/mount-tree-calls.ts';
 import type { SandboxSpec } from '../sandbox.ts';
 import { ServerInstance } from '../server-instance.ts';
 import { checkCodeFolder as checkOwnFolders } from './code-folder.ts';
-import type { Controller } from './control-group-files.ts';
 import { ControlGroups, instanceGroups, planControlGroups } from './control-groups.ts';
 import { MappedFolders } from './mapped-folders.ts';
 import {
@@ -20,91 +20,117 @@ import {
 } from './mount-folder.ts';
 import { MountedPlace, type Privileges } from './mounted-place.ts';
 import { OwnUserPlace } from './own-user-place.ts';
-import { HostNetworks, type SandboxNetworks } from './sandbox-networks.ts';
+import {
+  type InstanceNetwork,
+  openInstanceNetwork,
+  removeInstanceNetwork,
+  sharedNetwork,
+} from './network/instance-network.ts';
+import type { EgressChoice } from './network/network-facts.ts';
 import type { SandboxPlace } from './sandbox-place.ts';
+import { SeccompFilter } from './seccomp/seccomp-filter.ts';
 import { StagedDirectories } from './staged-directories.ts';
 import { SystemImage } from './system-image.ts';
-import { MemoryFolders } from './temporary-folders.ts';
+import { type DiskObstacle, openTemporaryFolders } from './storage/open-temporary-folders.ts';
 import { UidRange } from './uid-range.ts';
+
+export interface HostOptions {
+  /** Where functions may connect to. */
+  readonly egress: EgressChoice;
+  readonly clock: Clock;
+}
+
+interface HostParts {
+  readonly calls: LinuxSystemCalls;
+  readonly instance: ServerInstance;
+  readonly image: SystemImage;
+  readonly network: InstanceNetwork;
+  readonly filter: SeccompFilter | undefined;
+  readonly diskObstacle: DiskObstacle | undefined;
+  readonly privileges: Privileges | undefined;
+  readonly checkCodeFolder: (task: string) => void;
+}
 
 /** What a server instance has on the host for its sandboxes: folders, mounts, users and groups. */
 export class NamespaceHost implements AsyncDisposable {
   readonly calls: LinuxSystemCalls;
   readonly instance: ServerInstance;
   readonly image: SystemImage;
-  readonly networks: SandboxNetworks;
+  readonly network: InstanceNetwork;
+  /** Undefined where system calls cannot be filtered. */
+  readonly filter: SeccompFilter | undefined;
+  /** Why /tmp is in memory; undefined where it is on disk, and where nothing caps it. */
+  readonly diskObstacle: DiskObstacle | undefined;
   readonly #privileges: Privileges | undefined;
   readonly #checkCodeFolder: (task: string) => void;
   readonly #owned: AsyncDisposableStack;
 
-  private constructor(
-    calls: LinuxSystemCalls,
-    instance: ServerInstance,
-    image: SystemImage,
-    networks: SandboxNetworks,
-    privileges: Privileges | undefined,
-    checkCodeFolder: (task: string) => void,
-    owned: AsyncDisposableStack,
-  ) {
-    this.calls = calls;
-    this.instance = instance;
-    this.image = image;
-    this.networks = networks;
-    this.#privileges = privileges;
-    this.#checkCodeFolder = checkCodeFolder;
+  private constructor(parts: HostParts, owned: AsyncDisposableStack) {
+    this.calls = parts.calls;
+    this.instance = parts.instance;
+    this.image = parts.image;
+    this.network = parts.network;
+    this.filter = parts.filter;
+    this.diskObstacle = parts.diskObstacle;
+    this.#privileges = parts.privileges;
+    this.#checkCodeFolder = parts.checkCodeFolder;
     this.#owned = owned;
   }
 
   /** Rejects, and leaves nothing behind, where the machine does not allow it. */
-  static async open(dataDir: string): Promise<NamespaceHost> {
+  static async open(dataDir: string, { egress, clock }: HostOptions): Promise<NamespaceHost> {
     const calls = await loadLinuxSystemCalls();
     const isRoot = process.getuid?.() === 0;
     const plan = isRoot ? planControlGroups() : undefined;
     await using owned = new AsyncDisposableStack();
-    const instance = await ServerInstance.open(dataDir, (instanceId) => ({
-      mounts: isRoot,
-      controlGroups: plan === undefined ? [] : instanceGroups(plan, instanceId),
-    }));
+    const instance = await ServerInstance.open(dataDir, {
+      property: (instanceId) => ({
+        mounts: isRoot,
+        controlGroups: plan === undefined ? [] : instanceGroups(plan, instanceId),
+      }),
+      removeNetwork: removeInstanceNetwork,
+    });
     owned.use(instance);
     const ownFolders = [await realpath(dataDir), MOUNT_ROOT];
     const checkCodeFolder = (task: string): void => checkOwnFolders(task, ownFolders);
-    let privileges: Privileges | undefined;
-    let imageFolder = instance.folder;
-    if (plan !== undefined) {
-      createMountRoot();
-      const users = owned.use(UidRange.claim(instance.id));
-      owned.defer(() => removeMountFolder(calls, instance.id));
-      const mountFolder = createMountFolder(calls, instance.id, users.gid);
-      for (const name of ['directories', 'mapped', 'sandboxes']) {
-        makeFolder(join(mountFolder, name), 0o711);
-      }
-      const mapped = new MappedFolders(
-        calls,
-        await loadMountTreeCalls(),
-        join(mountFolder, 'mapped'),
+    const filter = SeccompFilter.open(calls);
+    if (filter !== undefined) owned.use(filter);
+    if (plan === undefined) {
+      const network = owned.use(sharedNetwork(egress, 'the server does not run as root'));
+      const image = new SystemImage(instance.folder, network);
+      const parts = { calls, instance, image, network, filter, checkCodeFolder };
+      return new NamespaceHost(
+        { ...parts, privileges: undefined, diskObstacle: undefined },
+        owned.move(),
       );
-      privileges = {
-        calls,
-        sandboxes: join(mountFolder, 'sandboxes'),
-        users,
-        staged: new StagedDirectories(calls, join(mountFolder, 'directories'), mapped),
-        groups: owned.use(ControlGroups.open(plan, instance.id)),
-        temporary: owned.use(new MemoryFolders(calls)),
-        checkCodeFolder,
-      };
-      imageFolder = mountFolder;
     }
-    const image = new SystemImage(imageFolder);
-    const networks = owned.use(new HostNetworks());
-    return new NamespaceHost(
+    createMountRoot();
+    const users = owned.use(UidRange.claim(instance.id));
+    owned.defer(() => removeMountFolder(calls, instance.id));
+    const mountFolder = createMountFolder(calls, instance.id, users.gid);
+    for (const name of ['directories', 'mapped', 'sandboxes']) {
+      makeFolder(join(mountFolder, name), 0o711);
+    }
+    const mapped = new MappedFolders(
       calls,
-      instance,
-      image,
-      networks,
-      privileges,
-      checkCodeFolder,
-      owned.move(),
+      await loadMountTreeCalls(),
+      join(mountFolder, 'mapped'),
     );
+    const temporary = await openTemporaryFolders(calls, instance.folder);
+    const privileges: Privileges = {
+      calls,
+      sandboxes: join(mountFolder, 'sandboxes'),
+      users,
+      staged: new StagedDirectories(calls, join(mountFolder, 'directories'), mapped),
+      groups: owned.use(ControlGroups.open(plan, instance.id)),
+      temporary: owned.use(temporary.folders),
+      checkCodeFolder,
+    };
+    const network = owned.use(await openInstanceNetwork(instance.id, egress, clock));
+    const image = new SystemImage(mountFolder, network);
+    const diskObstacle = temporary.obstacle;
+    const parts = { calls, instance, image, network, filter, privileges, checkCodeFolder };
+    return new NamespaceHost({ ...parts, diskObstacle }, owned.move());
   }
 
   /** True where the server is root: users, mounts and control groups of its own. */
@@ -112,10 +138,9 @@ export class NamespaceHost implements AsyncDisposable {
     return this.#privileges !== undefined;
   }
 
-  /** Why a limit of control groups cannot be set; undefined where it is. */
-  missingController(controller: Controller): string | undefined {
-    if (this.#privileges === undefined) return 'the server does not run as root';
-    return this.#privileges.groups.missing[controller];
+  /** Undefined where the server may make none. */
+  get controlGroups(): ControlGroups | undefined {
+    return this.#privileges?.groups;
   }
 
   /** Makes what a generic sandbox has on the host. Rejects, and leaves nothing behind, if it fails. */

@@ -1,14 +1,9 @@
-import {
-  chmodSync,
-  lstatSync,
-  readFileSync,
-  readlinkSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
-import { stat } from 'node:fs/promises';
+import { chmodSync, lstatSync, readlinkSync, symlinkSync, writeFileSync } from 'node:fs';
+import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { InstanceNetwork } from './network/instance-network.ts';
 import { makeFolder } from './mount-folder.ts';
+import { procMasks } from './proc-masks.ts';
 
 /** The user of a function, as AWS names it. */
 export const GUEST_UID = 993;
@@ -37,18 +32,31 @@ const ETC_FILES: Readonly<Record<string, string>> = {
 };
 
 /** Files of the host that are copied; a copy is replaced when the host's file changes. */
-const COPIED_ETC = ['resolv.conf', 'ld.so.cache', 'services', 'protocols', 'os-release'];
+const RESOLVER_FILE = 'resolv.conf';
+const COPIED_ETC = [RESOLVER_FILE, 'ld.so.cache', 'services', 'protocols', 'os-release'];
 
 /**
  * The part of a sandbox's file system that all environments share: the system's programs and
  * libraries, and an /etc that tells nothing of the host.
  */
 export class SystemImage {
+  /** Arguments of bubblewrap. */
+  readonly arguments: readonly string[];
+  /** Those for after `--proc`. */
+  readonly procArguments: readonly string[];
   readonly #etc: string;
+  readonly #resolver: Pick<InstanceNetwork, 'resolverFile'>;
   readonly #versions = new Map<string, string>();
 
-  /** @param folder where the files of /etc are made; reachable for every user */
-  constructor(folder: string) {
+  /**
+   * @param folder where the files of /etc are made; reachable for every user
+   * @param resolver makes the resolv.conf of sandboxes from the host's
+   */
+  constructor(folder: string, resolver: Pick<InstanceNetwork, 'resolverFile'>) {
+    this.#resolver = resolver;
+    const empty = join(folder, 'empty');
+    writeForAll(empty, '');
+    this.procArguments = procMasks(empty);
     this.#etc = join(folder, 'etc');
     makeFolder(this.#etc, 0o755);
     for (const [name, content] of Object.entries(ETC_FILES)) {
@@ -56,6 +64,7 @@ export class SystemImage {
     }
     symlinkSync('/usr/share/zoneinfo/UTC', join(this.#etc, 'localtime'));
     for (const name of SHARED_ETC.filter(isSharedEtc)) makeFolder(join(this.#etc, name), 0o755);
+    this.arguments = imageArguments(this.#etc);
   }
 
   /** Copies what has changed on the host, such as the name servers of another network. */
@@ -65,26 +74,25 @@ export class SystemImage {
         const version = await versionOf(join('/etc', name));
         if (version === undefined || this.#versions.get(name) === version) return;
         this.#versions.set(name, version);
-        writeForAll(join(this.#etc, name), readFileSync(join('/etc', name)));
+        const content = await readFile(join('/etc', name));
+        writeForAll(
+          join(this.#etc, name),
+          name === RESOLVER_FILE ? this.#resolver.resolverFile(content.toString()) : content,
+        );
       }),
     );
   }
+}
 
-  /** Arguments of bubblewrap. */
-  get arguments(): string[] {
-    return [
-      ['--ro-bind', '/usr', '/usr'],
-      ...ROOT_FOLDERS.map(rootFolder),
-      // On NixOS everything in /usr and /bin leads there.
-      ['--ro-bind-try', '/nix/store', '/nix/store'],
-      ['--ro-bind', this.#etc, '/etc'],
-      ...SHARED_ETC.filter(isSharedEtc).map((name) => [
-        '--ro-bind',
-        `/etc/${name}`,
-        `/etc/${name}`,
-      ]),
-    ].flat();
-  }
+function imageArguments(etc: string): string[] {
+  return [
+    ['--ro-bind', '/usr', '/usr'],
+    ...ROOT_FOLDERS.map(rootFolder),
+    // On NixOS everything in /usr and /bin leads there.
+    ['--ro-bind-try', '/nix/store', '/nix/store'],
+    ['--ro-bind', etc, '/etc'],
+    ...SHARED_ETC.filter(isSharedEtc).map((name) => ['--ro-bind', `/etc/${name}`, `/etc/${name}`]),
+  ].flat();
 }
 
 /** Readable for every user, whatever the server's umask is. */

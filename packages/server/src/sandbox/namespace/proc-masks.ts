@@ -1,0 +1,35 @@
+import { existsSync } from 'node:fs';
+
+/**
+ * Files of /proc that tell every reader about the host: its boot parameters, configuration, keys,
+ * devices and the addresses of its kernel. They are the same in each PID namespace.
+ */
+const TELLING = [
+  'cmdline',
+  'bootconfig',
+  'config.gz',
+  'keys',
+  'key-users',
+  'interrupts',
+  'kallsyms',
+  'latency_stats',
+  'sched_debug',
+  'timer_list',
+];
+
+/**
+ * Arguments of bubblewrap, for after `--proc`: what tells about the host is empty, and the settings of
+ * the kernel are read-only. Those of a sandbox's own namespaces could be written to otherwise, by
+ * whoever owns them; what fills the kernel's memory is among them.
+ *
+ * @param empty an empty file of the host
+ */
+export function procMasks(empty: string): string[] {
+  const present = TELLING.map((name) => `/proc/${name}`).filter((path) => existsSync(path));
+  return [
+    ...present.flatMap((path) => ['--ro-bind', empty, path]),
+    '--ro-bind',
+    '/proc/sys',
+    '/proc/sys',
+  ];
+}
