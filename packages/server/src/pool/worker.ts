@@ -25,6 +25,8 @@ export interface Worker {
   readonly guest: Guest;
 }
 
+/** Of what a worker printed before it ended, for the operator. */
+const MAX_LINE_LENGTH = 500;
 /** Longer than any boot on a busy machine; a worker that takes more is of no use. */
 const BOOT_TIMEOUT_MS = 30_000;
 
@@ -45,7 +47,20 @@ export async function startWorker(
       throw new SandboxError('Cannot talk to a worker without a channel');
     const session = new FramedSession(process.channel);
     const guest = new Guest(process, session, clock);
-    await bootedInTime(session, clock, signal);
+    let lastLine = '';
+    guest.direct({
+      write(line) {
+        lastLine = line.slice(0, MAX_LINE_LENGTH);
+      },
+    });
+    try {
+      await bootedInTime(session, clock, signal);
+    } catch (error) {
+      await guest.stop();
+      const { code, signal: killer, outOfMemory } = await guest.exited;
+      const end = outOfMemory ? 'out of memory' : (killer ?? `status ${code}`);
+      throw new SandboxError(`it ended with ${end} and printed: ${lastLine}`, { cause: error });
+    }
     return { sandbox, guest };
   } catch (error) {
     await sandbox[Symbol.asyncDispose]();
