@@ -22,12 +22,14 @@ const STOP_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 export interface BenchServer extends AsyncDisposable {
   readonly endpoint: string;
   readonly client: LambdaClient;
+  readonly pid: number;
 }
 
-export async function startBenchServer(): Promise<BenchServer> {
+/** @param settings options of `hearth start` beyond its place */
+export async function startBenchServer(settings: readonly string[] = []): Promise<BenchServer> {
   const dataDirectory = await mkdtemp(join(tmpdir(), 'hearth-bench-'));
   const server = await startServerProcess({
-    args: ['--port', '0', '--data-dir', dataDirectory],
+    args: ['--port', '0', '--data-dir', dataDirectory, ...settings],
     env: process.env,
     errorOutput: 'collect',
   });
@@ -43,6 +45,7 @@ export async function startBenchServer(): Promise<BenchServer> {
   return {
     endpoint: server.endpoint,
     client,
+    pid: server.pid,
     [Symbol.asyncDispose]: async () => {
       for (const signal of STOP_SIGNALS) process.off(signal, interrupt);
       client.destroy();

@@ -1,9 +1,6 @@
-import {
-  UpdateFunctionConfigurationCommand,
-  type LambdaClient,
-  type Runtime,
-} from '@aws-sdk/client-lambda';
+import { type LambdaClient, UpdateFunctionConfigurationCommand } from '@aws-sdk/client-lambda';
 
+import { readHealth } from '../scripts/health.ts';
 import {
   createFunction,
   invokeRequest,
@@ -11,82 +8,131 @@ import {
   untilActive,
   type BenchServer,
 } from './bench-server.ts';
-import { readHealth } from '../scripts/health.ts';
 import type { Benchmark, Figure } from './benchmark.ts';
+import { untilEnvironments } from './environment-list.ts';
 import { HttpConnection } from './http-connection.ts';
 import { percentile } from './percentile.ts';
+import {
+  type FirstLine,
+  nodeS3Subject,
+  nodeSubject,
+  pythonSubject,
+  type Subject,
+} from './subjects.ts';
 
-const SAMPLES = 40;
+const SAMPLES = 30;
+/** They pay for code that the server runs for the first time, and fill its caches: left out. */
+const WARM_UP_ROUNDS = 3;
 const LIMIT_MS = 20_000;
+const WORKERS = 2;
 
-const SUBJECTS: readonly { name: string; runtime: Runtime; file: string; source: string }[] = [
-  {
-    name: 'node',
-    runtime: 'nodejs24.x',
-    file: 'index.js',
-    source: 'exports.handler = async (event) => event;\n',
-  },
-  {
-    name: 'python',
-    runtime: 'python3.13',
-    file: 'index.py',
-    source: 'def handler(event, context):\n    return event\n',
-  },
-];
+const PATHS = [
+  { path: 'pooled', settings: ['--prewarm', String(WORKERS)], workers: WORKERS },
+  { path: 'direct', settings: ['--prewarm', '0'], workers: 0 },
+] as const;
 
-/** The first event of a new execution environment, for a function of one line. */
+/** The three parts of a cold start, and what the caller sees of it. */
+type Sample = Readonly<
+  Record<'first-line' | 'allocation' | 'setup' | 'init' | 'rest' | 'client', number>
+>;
+
+/** From the request to the first line of the handler in a new execution environment. */
 export const coldStart: Benchmark = {
   name: 'cold-start',
-  what: 'first event of a new environment: client-seen time and Init Duration',
+  what: "a new environment's first event, until the handler's first line, from the pool and without",
   run: async (note) => {
-    await using server = await startBenchServer();
-    const health = await readHealth(server.endpoint);
+    const subjects = [nodeSubject(), await nodeS3Subject(), pythonSubject()];
     const figures: Figure[] = [];
-    for (const subject of SUBJECTS) {
-      const interpreter = health.interpreterVersion(subject.runtime);
-      if (interpreter === undefined) {
-        note(`${subject.name} is left out: this machine has nothing that runs ${subject.runtime}`);
-        continue;
+    for (const { path, settings, workers } of PATHS) {
+      for (const subject of subjects) {
+        await using server = await startBenchServer(settings);
+        const health = await readHealth(server.endpoint);
+        const interpreter = health.interpreterVersion(subject.runtime);
+        if (interpreter === undefined) {
+          note(`${subject.name} is left out: nothing on this machine runs ${subject.runtime}`);
+          continue;
+        }
+        note(`${path}, ${subject.name}: ${subject.runtime} on ${interpreter}`);
+        await createFunction(server.client, subject);
+        figures.push(...(await measure(server, subject, path, workers)));
       }
-      note(`${subject.name}: ${subject.runtime} on ${interpreter}`);
-      await createFunction(server.client, subject);
-      figures.push(...(await measure(server, subject.name)));
     }
     return figures;
   },
 };
 
-async function measure(server: BenchServer, name: string): Promise<Figure[]> {
-  const clientMs: number[] = [];
-  const initMs: number[] = [];
+async function measure(
+  server: BenchServer,
+  subject: Subject,
+  path: 'pooled' | 'direct',
+  workers: number,
+): Promise<Figure[]> {
+  const samples: Sample[] = [];
   const giveUpAt = performance.now() + LIMIT_MS;
-  const request = invokeRequest(server.endpoint, name, '{}', ['X-Amz-Log-Type: Tail']);
   using connection = await HttpConnection.open(server.endpoint);
-  // The first sample pays for code that the server itself runs for the first time: it is left out.
-  for (let i = 0; i <= SAMPLES && performance.now() < giveUpAt; i += 1) {
-    await retireEnvironments(server.client, name, i);
-    const sentAt = performance.now();
-    const { status, head, body } = await connection.send(request);
-    const elapsedMs = performance.now() - sentAt;
-    if (status !== 200) throw new Error(`Cannot measure: ${head}\n${body.toString('utf8')}`);
-    const init = initDurationMs(head);
-    if (init === undefined) throw new Error(`Cannot measure as no environment was new: ${head}`);
-    if (i === 0) continue;
-    clientMs.push(elapsedMs);
-    initMs.push(init);
+  for (let i = -WARM_UP_ROUNDS; i < SAMPLES && performance.now() < giveUpAt; i += 1) {
+    await retireEnvironments(server.client, subject.name, i);
+    await untilEnvironments(
+      server.endpoint,
+      `no environment and ${workers} workers`,
+      ({ environments, readyWorkers }) => environments.length === 0 && readyWorkers >= workers,
+    );
+    const sample = await coldStartOf(server, connection, subject, path);
+    if (i >= 0) samples.push(sample);
   }
-  const figure = (what: string, samples: number[], share: number): Figure => ({
-    name: `cold-start/${name}/${what}-p${share * 100}`,
-    value: percentile(samples, share),
+  const figure = (what: keyof Sample, share: number): Figure => ({
+    name: `cold-start/${path}/${subject.name}/${what}-p${share * 100}`,
+    value: percentile(
+      samples.map((sample) => sample[what]),
+      share,
+    ),
     unit: 'ms',
     samples: samples.length,
   });
   return [
-    figure('client', clientMs, 0.5),
-    figure('client', clientMs, 0.95),
-    figure('init', initMs, 0.5),
-    figure('init', initMs, 0.95),
+    figure('first-line', 0.5),
+    figure('first-line', 0.95),
+    ...(['allocation', 'setup', 'init', 'rest', 'client'] as const).map((what) =>
+      figure(what, 0.5),
+    ),
   ];
+}
+
+async function coldStartOf(
+  server: BenchServer,
+  connection: HttpConnection,
+  { name }: Subject,
+  path: 'pooled' | 'direct',
+): Promise<Sample> {
+  const request = invokeRequest(server.endpoint, name, '{}');
+  const sentNs = process.hrtime.bigint();
+  const { status, head, body } = await connection.send(request);
+  const answeredNs = process.hrtime.bigint();
+  const answer = body.toString('utf8');
+  if (status !== 200 || /\r\nx-amz-function-error:/i.test(head)) {
+    throw new Error(`Cannot measure: ${head}\n${answer}`);
+  }
+  const { firstLineNs }: FirstLine = JSON.parse(answer);
+  const { environments } = await untilEnvironments(
+    server.endpoint,
+    'one environment',
+    (list) => list.environments.length === 1,
+  );
+  const phases = environments[0]?.coldStart;
+  if (phases?.path !== path) {
+    throw new Error(`Cannot measure as the environment must be ${path}: it is ${phases?.path}`);
+  }
+  const firstLine = milliseconds(BigInt(firstLineNs) - sentNs);
+  const { allocationMs, setupMs, initMs } = phases;
+  return {
+    'first-line': firstLine,
+    allocation: allocationMs,
+    setup: setupMs,
+    init: initMs,
+    // The way to the server, and from it into the handler.
+    rest: firstLine - allocationMs - setupMs - initMs,
+    client: milliseconds(answeredNs - sentNs),
+  };
 }
 
 /** A changed configuration never meets an old environment. */
@@ -104,9 +150,6 @@ async function retireEnvironments(
   await untilActive(client, name);
 }
 
-/** Init Duration of the REPORT line that the answer carries; undefined where the environment was warm. */
-function initDurationMs(head: string): number | undefined {
-  const encoded = /\r\nx-amz-log-result: *(\S+)/i.exec(head)?.[1] ?? '';
-  const found = /Init Duration: ([\d.]+) ms/.exec(Buffer.from(encoded, 'base64').toString('utf8'));
-  return found === null ? undefined : Number(found[1]);
+function milliseconds(nanoseconds: bigint): number {
+  return Number(nanoseconds) / 1e6;
 }

@@ -4,10 +4,13 @@ import { parseArgs } from 'node:util';
 import Table from 'cli-table3';
 
 import type { Benchmark, Figure } from './benchmark.ts';
+import { burst } from './burst.ts';
 import { coldStart } from './cold-start.ts';
+import { density } from './density.ts';
+import { freezeThaw } from './freeze-thaw.ts';
 import { warmInvoke } from './warm-invoke.ts';
 
-const BENCHMARKS: readonly Benchmark[] = [coldStart, warmInvoke];
+const BENCHMARKS: readonly Benchmark[] = [coldStart, burst, freezeThaw, density, warmInvoke];
 
 let interrupted = false;
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {

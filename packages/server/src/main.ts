@@ -136,7 +136,15 @@ export async function startServer(config: ServerConfig): Promise<RunningServer> 
   const invoker = new PoolInvoker(new Admission(config.accountConcurrency), pool);
   const watcher = parts.use(new HotReloadWatcher({ clock, onFault: reportFault('hot-reload') }));
   parts.use(new Retirement(registry, pool, watcher));
-  parts.use(new WorkerPreparation(registry, launcher, workers, reportFault('worker pool')));
+  parts.use(
+    new WorkerPreparation(
+      registry,
+      launcher,
+      workers,
+      () => bootstraps.settled(),
+      reportFault('worker pool'),
+    ),
+  );
   parts.use(
     new CodeCollector({
       registry,

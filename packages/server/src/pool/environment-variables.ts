@@ -44,6 +44,30 @@ export function environmentVariables(input: VariablesInput): Record<string, stri
   };
 }
 
+/**
+ * The variables that may act on a process at its start, as far as the function does not set them
+ * itself. They are the same for all functions of a runtime, so a process that is started before it
+ * has a function gets these.
+ */
+export function startVariables(
+  version: FunctionVersion,
+  paths: GuestPaths,
+  hostPath?: string,
+): Record<string, string> {
+  return {
+    LANG: 'en_US.UTF-8',
+    TZ: ':UTC',
+    PATH: [
+      ...(isProvided(version) ? [] : [`${paths.language}/bin`]),
+      hostPath ?? '/usr/local/bin:/usr/bin/:/bin',
+      `${paths.opt}/bin`,
+    ].join(':'),
+    LD_LIBRARY_PATH: libraryPath(version, paths, hostPath !== undefined),
+    ...searchPaths(version, paths),
+    TMPDIR: paths.tmp,
+  };
+}
+
 /** What an external extension gets of its function's variables: those that AWS keeps back are left out. */
 export function extensionVariables(
   variables: Readonly<Record<string, string>>,
@@ -70,16 +94,7 @@ function overridable({
   hostPath,
 }: VariablesInput): Record<string, string> {
   return {
-    LANG: 'en_US.UTF-8',
-    TZ: ':UTC',
-    PATH: [
-      ...(isProvided(version) ? [] : [`${paths.language}/bin`]),
-      hostPath ?? '/usr/local/bin:/usr/bin/:/bin',
-      `${paths.opt}/bin`,
-    ].join(':'),
-    LD_LIBRARY_PATH: libraryPath(version, paths, hostPath !== undefined),
-    ...searchPaths(version, paths),
-    TMPDIR: paths.tmp,
+    ...startVariables(version, paths, hostPath),
     AWS_LAMBDA_LOG_FORMAT: 'Text',
     AWS_XRAY_CONTEXT_MISSING: 'LOG_ERROR',
     AWS_XRAY_DAEMON_ADDRESS: '169.254.100.1:2000',

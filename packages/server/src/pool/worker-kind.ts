@@ -1,6 +1,7 @@
 import type { FunctionVersion } from '../domain/function.ts';
 import type { GuestPaths } from '../sandbox/sandbox.ts';
 import { needsDirectStart } from './direct-start.ts';
+import { startVariables } from './environment-variables.ts';
 import type { RuntimeLaunch } from './runtime-launcher.ts';
 import type { WorkerKind } from './worker.ts';
 
@@ -15,7 +16,7 @@ export function workerKindOf(
   if (launch.protocol !== 'framed') return undefined;
   if (needsDirectStart(launch.family, version.environment)) return undefined;
   const command = (paths: GuestPaths) => {
-    const { argv, environment } = launch.command(paths, {});
+    const { argv, environment } = launch.command(paths, startVariables(version, paths));
     return {
       argv,
       environment: { ...environment, ...WORKER_ENVIRONMENT },

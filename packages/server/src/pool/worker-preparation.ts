@@ -14,18 +14,22 @@ const MAX_LOOKED_AT = 200;
 export class WorkerPreparation implements Disposable {
   readonly #launcher: RuntimeLauncher;
   readonly #workers: WorkerPool;
+  readonly #bootstrapsMade: () => Promise<void>;
   readonly #onFault: (cause: unknown) => void;
   readonly #unsubscribe: () => void;
   #disposed = false;
 
+  /** @param bootstrapsMade settles when no bootstrap is being compiled any more */
   constructor(
     registry: FunctionRegistry,
     launcher: RuntimeLauncher,
     workers: WorkerPool,
+    bootstrapsMade: () => Promise<void>,
     onFault: (cause: unknown) => void,
   ) {
     this.#launcher = launcher;
     this.#workers = workers;
+    this.#bootstrapsMade = bootstrapsMade;
     this.#onFault = onFault;
     this.#unsubscribe = registry.onChange((change) => {
       if (change.kind !== 'deleted' && change.version.state === 'Active') {
@@ -46,6 +50,9 @@ export class WorkerPreparation implements Disposable {
     for (const version of versions) {
       if (this.#disposed) return;
       try {
+        // The first look at an interpreter has a bootstrap compiled for it: workers run that one.
+        await this.#launcher.plan(version);
+        await this.#bootstrapsMade();
         const kind = workerKindOf(await this.#launcher.plan(version), version);
         if (kind !== undefined && !this.#disposed) this.#workers.expect(kind);
       } catch (error) {
