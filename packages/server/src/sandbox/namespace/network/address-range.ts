@@ -123,6 +123,7 @@ export function parseAddress(text: string): number {
   return text.split('.').reduce((sum, part) => sum * 256 + Number(part), 0);
 }
 
-function formatAddress(address: number): string {
+/** A number as `10.0.0.1`. */
+export function formatAddress(address: number): string {
   return [24, 16, 8, 0].map((shift) => (address >>> shift) & 255).join('.');
 }

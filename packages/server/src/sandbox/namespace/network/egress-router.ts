@@ -190,7 +190,7 @@ async function loadHostRules(
   rules: { readonly table: string; readonly link: string; readonly range: string },
 ): Promise<void> {
   try {
-    await filter.apply(hostRules({ ...rules, refusal: 'reject' }));
+    await filter.apply(hostRules({ ...rules, refusal: 'refuse' }));
   } catch {
     await filter.apply(hostRules({ ...rules, refusal: 'drop' }));
   }

@@ -27,9 +27,15 @@ export interface HostRules {
   readonly link: string;
   /** Addresses of the instance's environments. */
   readonly range: string;
-  /** What is done with what must not pass; before Linux 5.9 it cannot be refused with an answer. */
-  readonly refusal: 'reject' | 'drop';
+  /** What is done with what is meant for the host; before Linux 5.9 it cannot be refused there. */
+  readonly refusal: 'refuse' | 'drop';
 }
+
+/** TCP is refused by a reset: of other answers, which go by ICMP, the kernel sends a few a second. */
+const REFUSE_CHAIN = `chain refuse {
+    meta l4proto tcp reject with tcp reset
+    reject
+  }`;
 
 /**
  * The filter on the host. It sees only what comes from, or goes to, the instance's environments, and
@@ -39,7 +45,9 @@ export interface HostRules {
  * that is published for a container is the host's, too.
  */
 export function hostRules({ table, link, range, refusal }: HostRules): string {
+  const refused = refusal === 'refuse' ? 'jump refuse' : 'drop';
   return `table inet ${table} {
+  ${REFUSE_CHAIN}
   set uplinks {
     type ifname
   }
@@ -53,8 +61,8 @@ export function hostRules({ table, link, range, refusal }: HostRules): string {
     iifname != "${link}" accept
     meta nfproto != ipv4 drop
     ip saddr != ${range} drop
-    ip daddr { ${BLOCKED_ADDRESSES.join(', ')}, ${range} } ${refusal}
-    fib daddr type != unicast ${refusal}
+    ip daddr { ${BLOCKED_ADDRESSES.join(', ')}, ${range} } ${refused}
+    fib daddr type != unicast ${refused}
   }
   chain input {
     type filter hook input priority filter; policy accept;
@@ -64,8 +72,8 @@ export function hostRules({ table, link, range, refusal }: HostRules): string {
     type filter hook forward priority filter; policy accept;
     oifname "${link}" ct state established,related accept
     oifname "${link}" drop
-    iifname "${link}" oifname "${LINK_PREFIX}*" reject
-    iifname "${link}" ct state new add @connections { ip saddr ct count over ${CONNECTIONS} } reject
+    iifname "${link}" oifname "${LINK_PREFIX}*" jump refuse
+    iifname "${link}" ct state new add @connections { ip saddr ct count over ${CONNECTIONS} } jump refuse
     iifname "${link}" accept
     iifname @uplinks ct state established,related accept
     iifname @uplinks ct status dnat accept
@@ -92,6 +100,7 @@ export const ROUTER_LINK_PREFIX = 'e';
 export function routerRules({ gateway, range }: { gateway: string; range: string }): string {
   const queries = `add @queries { ip saddr limit rate over ${NAME_QUERIES_PER_SECOND}/second burst 400 packets } drop`;
   return `table inet router {
+  ${REFUSE_CHAIN}
   set queries {
     type ipv4_addr
     size 65536
@@ -103,13 +112,13 @@ export function routerRules({ gateway, range }: { gateway: string; range: string
     iifname "${ROUTER_LINK_PREFIX}*" ip daddr ${gateway} udp dport 53 ${queries}
     iifname "${ROUTER_LINK_PREFIX}*" ip daddr ${gateway} tcp dport 53 tcp flags syn / syn,ack ${queries}
     iifname "${ROUTER_LINK_PREFIX}*" ip daddr ${gateway} meta l4proto { tcp, udp } th dport 53 accept
-    iifname "${ROUTER_LINK_PREFIX}*" reject
+    iifname "${ROUTER_LINK_PREFIX}*" jump refuse
   }
   chain forward {
     type filter hook forward priority filter; policy drop;
-    ip daddr { ${BLOCKED_ADDRESSES.join(', ')} } reject
+    ip daddr { ${BLOCKED_ADDRESSES.join(', ')} } jump refuse
     iifname "${ROUTER_UPLINK}" oifname "${ROUTER_LINK_PREFIX}*" accept
-    ip daddr ${range} reject
+    ip daddr ${range} jump refuse
     iifname "${ROUTER_LINK_PREFIX}*" oifname "${ROUTER_UPLINK}" accept
   }
 }

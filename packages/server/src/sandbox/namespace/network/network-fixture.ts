@@ -1,20 +1,19 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { randomBytes, randomInt } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { createSocket, type Socket as DatagramSocket } from 'node:dgram';
-import { closeSync, existsSync, readdirSync, readlinkSync } from 'node:fs';
-import { createServer, type Server } from 'node:net';
+import { existsSync, readdirSync, readlinkSync } from 'node:fs';
+import { basename } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { ManualClock } from '../../../clock/manual-clock.ts';
 import { loadNetworkCalls } from '../../../system-calls/network-calls.ts';
 import { createMountRoot } from '../mount-folder.ts';
-import { bindSocket } from './bound-socket.ts';
+import type { SpawnScope } from '../spawn-scope.ts';
+import { findProgram } from '../sandbox-programs.ts';
+import { addressClaims, formatAddress, parseAddress } from './address-range.ts';
 import { linksHere } from './host-links.ts';
 import { type InstanceNetwork, openInstanceNetwork } from './instance-network.ts';
 import { networkNames } from './instance-names.ts';
-import { addAddress, addRoute, bringUp, createPair, deleteLink } from './link-requests.ts';
 import type { NamespaceNetwork } from './namespace-network.ts';
-import { NetlinkSocket } from './netlink-socket.ts';
 import type { EgressChoice } from './network-facts.ts';
 import { NetworkPool } from './network-pool.ts';
 import { ThreadNetwork } from './thread-network.ts';
@@ -68,6 +67,15 @@ export class NetworkBench implements AsyncDisposable {
     return new NetworkBench(instanceId, clock, thread, instance, instance.networks);
   }
 
+  /** Addresses of the environments, of the host's end and of the router's, as the claim tells. */
+  get range(): { readonly text: string; readonly host: string; readonly gateway: string } {
+    const [claim] = addressClaims(this.instanceId);
+    if (claim === undefined) throw new Error('the instance has no addresses');
+    const first = basename(claim);
+    const [host, gateway] = [1, 2].map((offset) => formatAddress(parseAddress(first) + offset));
+    return { text: `${first}/18`, host: host ?? '', gateway: gateway ?? '' };
+  }
+
   open(): Promise<NamespaceNetwork> {
     return this.pool.open();
   }
@@ -79,7 +87,7 @@ export class NetworkBench implements AsyncDisposable {
 }
 
 /** What a script printed that ran in a network as root: with more rights than any function has. */
-export async function runInside(network: NamespaceNetwork, script: string): Promise<string> {
+export async function runInside(network: SpawnScope, script: string): Promise<string> {
   const child = startInside(network, script);
   const [printed] = await Promise.all([text(child.stdout), once(child, 'exit')]);
   return printed.trim();
@@ -87,7 +95,7 @@ export async function runInside(network: NamespaceNetwork, script: string): Prom
 
 /** A script of Node.js in a network. It is killed when the test's process ends. */
 export function startInside(
-  network: NamespaceNetwork,
+  network: SpawnScope,
   script: string,
 ): ChildProcess & { readonly stdout: NonNullable<ChildProcess['stdout']> } {
   return network.spawnInside(() =>
@@ -112,111 +120,11 @@ export function connectScript(targets: readonly (readonly [host: string, port: n
       console.log(JSON.stringify(results)));`;
 }
 
-/** Another machine on a network of the host: a network namespace, and a link to it. */
-export class RemoteMachine implements AsyncDisposable {
-  readonly address: string;
-  /** Of the host, as the machine sees it. */
-  readonly hostAddress: string;
-  /** The host's link to it. */
-  readonly link: string;
-  readonly #thread: ThreadNetwork;
-  readonly #namespace: number;
-  readonly #servers: Server[] = [];
-  readonly #sockets: DatagramSocket[] = [];
-
-  private constructor(
-    thread: ThreadNetwork,
-    namespace: number,
-    link: string,
-    addresses: { readonly remote: string; readonly host: string },
-  ) {
-    this.#thread = thread;
-    this.#namespace = namespace;
-    this.link = link;
-    this.address = addresses.remote;
-    this.hostAddress = addresses.host;
-  }
-
-  static async create(): Promise<RemoteMachine> {
-    const thread = new ThreadNetwork(await loadNetworkCalls());
-    const namespace = thread.create();
-    const link = `remote${randomBytes(4).toString('hex')}`;
-    // Of the addresses for documentation, RFC 5737.
-    const first = 4 * randomInt(64);
-    const addresses = {
-      host: `198.51.100.${first + 1}`,
-      remote: `198.51.100.${first + 2}`,
-    };
-    using host = new NetlinkSocket(thread.calls);
-    using remote = thread.inside(namespace, () => new NetlinkSocket(thread.calls));
-    const peer = { name: 'eth0', index: 2, namespace };
-    await host.request([createPair({ name: link, index: 0 }, peer)]);
-    const { index = 0 } = (await linksHere(thread.calls)).find(({ name }) => name === link) ?? {};
-    await host.request([addAddress(index, addresses.host, addresses.remote)]);
-    await remote.request([
-      bringUp(1),
-      bringUp(2),
-      addAddress(2, addresses.remote, addresses.host),
-      addRoute('default', 2, addresses.host),
-    ]);
-    return new RemoteMachine(thread, namespace, link, addresses);
-  }
-
-  /** Listens; what connects is told the address that it comes from. */
-  async listen(port: number): Promise<void> {
-    const server = createServer((socket) => {
-      socket.on('error', () => {});
-      socket.end(socket.remoteAddress ?? '');
-    });
-    this.#servers.push(server);
-    const at = { address: this.address, port };
-    server.listen({
-      fd: this.#thread.inside(this.#namespace, () => bindSocket(this.#thread.calls, 'tcp', at)),
-    });
-    await once(server, 'listening');
-  }
-
-  /** Calls `onMessage` with what comes by UDP, and where from. */
-  async receive(port: number, onMessage: (text: string, from: string) => void): Promise<void> {
-    const socket = createSocket('udp4', (message, { address }) => {
-      onMessage(message.toString(), address);
-    });
-    this.#sockets.push(socket);
-    const at = { address: this.address, port };
-    socket.bind({
-      fd: this.#thread.inside(this.#namespace, () => bindSocket(this.#thread.calls, 'udp', at)),
-    });
-    await once(socket, 'listening');
-  }
-
-  /** Runs a program there and gives what it printed; it may fail. */
-  run(program: string, ...parameters: string[]): string {
-    return this.#thread.inside(this.#namespace, () => {
-      try {
-        return execFileSync(program, parameters, { encoding: 'utf8', stdio: 'pipe' });
-      } catch (error) {
-        return String(error);
-      }
-    });
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    for (const socket of this.#sockets) socket.close();
-    await Promise.all(
-      this.#servers.map((server) => new Promise((resolve) => server.close(resolve))),
-    );
-    using host = new NetlinkSocket(this.#thread.calls);
-    await host.request([deleteLink(this.link)]);
-    closeSync(this.#namespace);
-    this.#thread[Symbol.dispose]();
-  }
-}
-
 /** Everything of an instance's network that is left on the host. */
 export async function networkTraces(instanceId: string): Promise<string[]> {
   const { link, table } = networkNames(instanceId);
   const links = await linksHere(await loadNetworkCalls());
-  const tables = execFileSync('nft', ['list', 'tables'], { encoding: 'utf8' });
+  const tables = runFilter('list', 'tables');
   const claims = listed('/run/hearth/networks').filter(
     (claim) => readlinkSync(claim) === instanceId,
   );
@@ -227,6 +135,11 @@ export async function networkTraces(instanceId: string): Promise<string[]> {
     ...claims,
     ...forwarding.filter((claim) => claim.endsWith(instanceId)),
   ];
+}
+
+/** What the packet filter's program prints on the host. */
+export function runFilter(...parameters: string[]): string {
+  return execFileSync(findProgram('nft', 'nftables'), parameters, { encoding: 'utf8' });
 }
 
 /** Descriptors of this process that hold a network namespace or a socket. */

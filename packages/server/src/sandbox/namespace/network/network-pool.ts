@@ -13,8 +13,11 @@ import type { ThreadNetwork } from './thread-network.ts';
 const AHEAD = 16;
 /** Namespaces without an environment that are kept, those that connections linger in included. */
 const MAX_IDLE = 128;
-/** The kernel remembers a connection that has ended for 60 s. */
-const LINGER_MS = 65_000;
+/**
+ * When what has been given back is looked at again: the kernel takes sockets away a little after
+ * they are closed, and remembers a connection that has ended for 60 s.
+ */
+const LOOK_AGAIN_AFTER_MS = [1_000, 65_000] as const;
 const REFRESH_MS = 10_000;
 
 const GUEST_SETTINGS = {
@@ -34,8 +37,8 @@ interface PooledNamespace {
 
 /** A namespace that an environment has given back. */
 interface ReturnedNamespace extends PooledNamespace {
-  /** False where connections may linger in it still, and a later look is worth while. */
-  readonly isLastLook: boolean;
+  /** How often it has been looked at. */
+  readonly looks: number;
 }
 
 /**
@@ -52,6 +55,7 @@ export class NetworkPool implements SandboxNetworks {
   readonly #returned: ReturnedNamespace[] = [];
   readonly #lingering = new Map<PooledNamespace, Timer>();
   readonly #inUse = new Set<NamespaceNetwork>();
+  readonly #making = new Set<Promise<PooledNamespace>>();
   #maintenance: Promise<void> | undefined;
   #refreshedAtMs: number;
   #closed = false;
@@ -66,14 +70,11 @@ export class NetworkPool implements SandboxNetworks {
 
   /** A network for one sandbox. Rejects, and leaves nothing behind, where none can be made. */
   async open(): Promise<NamespaceNetwork> {
-    const pooled = this.#ready.pop() ?? (await this.#make());
-    if (this.#closed) {
-      this.#discard(pooled);
-      throw new SandboxError('Cannot give out a network as the server is ending');
-    }
+    this.#checkOpen();
+    const pooled = this.#ready.pop() ?? (await this.#makeNow());
     const network = new NamespaceNetwork(this.#thread, pooled.namespace, () => {
       this.#inUse.delete(network);
-      this.#returned.push({ ...pooled, isLastLook: false });
+      this.#returned.push({ ...pooled, looks: 0 });
       this.#maintain();
     });
     this.#inUse.add(network);
@@ -94,7 +95,7 @@ export class NetworkPool implements SandboxNetworks {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
-    await this.#maintenance;
+    await Promise.allSettled([this.#maintenance, ...this.#making]);
     await Promise.all([...this.#inUse].map((network) => network[Symbol.asyncDispose]()));
     for (const timer of this.#lingering.values()) timer.cancel();
     for (const pooled of [...this.#ready, ...this.#returned, ...this.#lingering.keys()]) {
@@ -134,6 +135,26 @@ export class NetworkPool implements SandboxNetworks {
     await this.#egress?.refresh();
   }
 
+  /** For who waits for it. What it uses must not be closed before it is done. */
+  async #makeNow(): Promise<PooledNamespace> {
+    const making = this.#make();
+    this.#making.add(making);
+    try {
+      const pooled = await making;
+      if (this.#closed) this.#discard(pooled);
+      this.#checkOpen();
+      return pooled;
+    } finally {
+      this.#making.delete(making);
+    }
+  }
+
+  #checkOpen(): void {
+    if (this.#closed) {
+      throw new SandboxError('Cannot give out a network as the server is ending');
+    }
+  }
+
   async #make(): Promise<PooledNamespace> {
     const { calls } = this.#thread;
     let namespace: number | undefined;
@@ -152,19 +173,20 @@ export class NetworkPool implements SandboxNetworks {
   }
 
   /** Makes a namespace ready for another environment, or does away with it. */
-  async #recycle({ namespace, link, isLastLook }: ReturnedNamespace): Promise<void> {
+  async #recycle({ namespace, link, looks }: ReturnedNamespace): Promise<void> {
     const pooled: PooledNamespace = { namespace, link };
     const isFull = this.#ready.length + this.#lingering.size >= MAX_IDLE;
     const isEmpty = this.#thread.inside(namespace, hasNoSockets);
-    if (isFull || (!isEmpty && isLastLook)) {
-      this.#discard(pooled);
-    } else if (isEmpty) {
+    const lookAgainAfterMs = LOOK_AGAIN_AFTER_MS[looks];
+    if (isEmpty && !isFull) {
       const renewed = await this.#renew(pooled);
       this.#ready.push(renewed);
+    } else if (isFull || lookAgainAfterMs === undefined) {
+      this.#discard(pooled);
     } else {
-      const timer = this.#clock.startTimer(LINGER_MS, () => {
+      const timer = this.#clock.startTimer(lookAgainAfterMs, () => {
         this.#lingering.delete(pooled);
-        this.#returned.push({ ...pooled, isLastLook: true });
+        this.#returned.push({ ...pooled, looks: looks + 1 });
         this.#maintain();
       });
       this.#lingering.set(pooled, timer);

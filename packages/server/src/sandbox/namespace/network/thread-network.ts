@@ -10,6 +10,7 @@ const OWN_NAMESPACE = '/proc/thread-self/ns/net';
 export class ThreadNetwork implements Disposable {
   readonly calls: NetworkCalls;
   readonly #own: number;
+  #disposed = false;
 
   constructor(calls: NetworkCalls) {
     this.calls = calls;
@@ -18,6 +19,7 @@ export class ThreadNetwork implements Disposable {
 
   /** Calls `work`, which must not wait for anything, in another namespace. */
   inside<T>(namespace: number, work: () => T): T {
+    this.#checkWayBack();
     this.calls.enterNetwork(namespace);
     try {
       return work();
@@ -31,6 +33,7 @@ export class ThreadNetwork implements Disposable {
    * it. It has a `lo` that is down, and nothing else.
    */
   create(): number {
+    this.#checkWayBack();
     this.calls.enterNewNetwork();
     try {
       return openSync(OWN_NAMESPACE, 'r');
@@ -40,7 +43,12 @@ export class ThreadNetwork implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.#disposed = true;
     closeSync(this.#own);
+  }
+
+  #checkWayBack(): void {
+    if (this.#disposed) throw new Error('Cannot enter a network as the way back is closed');
   }
 
   #return(): void {
