@@ -10,10 +10,15 @@ import { ZipFile } from 'yazl';
 
 const ROLE = 'arn:aws:iam::000000000000:role/test';
 
-/** An archive of the given files, by path. */
-export async function zipOf(files: Readonly<Record<string, string>>): Promise<Buffer> {
+/** Contents by path. */
+export type Files = Readonly<Record<string, string | Buffer>>;
+
+/** An archive of the given files. */
+export async function zipOf(files: Files): Promise<Buffer> {
   const zip = new ZipFile();
-  for (const [path, text] of Object.entries(files)) zip.addBuffer(Buffer.from(text), path);
+  for (const [path, content] of Object.entries(files)) {
+    zip.addBuffer(typeof content === 'string' ? Buffer.from(content) : content, path);
+  }
   zip.end();
   const chunks: Buffer[] = [];
   for await (const chunk of zip.outputStream) chunks.push(chunk as Buffer);
@@ -24,7 +29,7 @@ export async function zipOf(files: Readonly<Record<string, string>>): Promise<Bu
 export async function deploy(
   client: LambdaClient,
   functionName: string,
-  files: Readonly<Record<string, string>>,
+  files: Files,
   settings: Partial<CreateFunctionCommandInput> = {},
 ): Promise<void> {
   await client.send(

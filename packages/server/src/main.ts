@@ -25,6 +25,8 @@ import { EnvironmentLedger } from './pool/environment-ledger.ts';
 import { EnvironmentPool } from './pool/environment-pool.ts';
 import { viewOf } from './pool/environment-view.ts';
 import { IdleFreezer } from './pool/idle-freezer.ts';
+import { JavaArchives } from './pool/java-archives.ts';
+import { makeClassArchive } from './pool/make-class-archive.ts';
 import { Retirement } from './pool/retirement.ts';
 import { RuntimeLauncher } from './pool/runtime-launcher.ts';
 import { StartGate } from './pool/start-gate.ts';
@@ -36,6 +38,7 @@ import { CachedLayerRegistry } from './registry/cached-layer-registry.ts';
 import { FunctionActivation } from './registry/function-activation.ts';
 import { BootstrapFolders } from './runtimes/bootstrap-folders.ts';
 import { LocalRuntimeCatalog } from './runtimes/local-runtime-catalog.ts';
+import { runtimeObstacle } from './runtimes/runtime-obstacle.ts';
 import { chooseSandboxDriver, type ChosenDriver } from './sandbox/choose-driver.ts';
 import { SqliteDatabase } from './store/sqlite/sqlite-database.ts';
 import { SqliteFunctionStore } from './store/sqlite/sqlite-function-store.ts';
@@ -92,6 +95,16 @@ export async function startServer(config: ServerConfig): Promise<RunningServer> 
       onFault: reportFault('bootstrap'),
     }),
   );
+  const javaArchives = parts.use(
+    new JavaArchives({
+      dataDir,
+      catalog,
+      driverName: sandbox.driver.name,
+      make: (given) => makeClassArchive({ driver: sandbox.driver, clock, ...given }),
+      onFault: reportFault('java'),
+    }),
+  );
+  for (const version of registry.all()) void javaArchives.prepare(version);
   const startGate = new StartGate(2 * availableParallelism());
   const onFault = (what: string, cause: unknown): void => reportFault(what)(cause);
   const workers = parts.use(
@@ -108,6 +121,7 @@ export async function startServer(config: ServerConfig): Promise<RunningServer> 
   let acceptFromFunction: ((socket: Socket) => void) | undefined;
   const launcher = new RuntimeLauncher(catalog, codeStore, (of) => bootstraps.folderFor(of), {
     layerFolder: ({ layers: used = [] }) => layerFolders.folder(used),
+    javaFolder: (interpreter) => javaArchives.folder(interpreter),
   });
   const ledger = parts.use(new EnvironmentLedger(environmentEvents));
   const pool = parts.use(
@@ -157,7 +171,13 @@ export async function startServer(config: ServerConfig): Promise<RunningServer> 
     }),
   );
   const activation = parts.use(
-    new FunctionActivation({ registry, codeStore, clock, onFault: reportFault('activation') }),
+    new FunctionActivation({
+      registry,
+      codeStore,
+      clock,
+      prepare: (version) => javaArchives.prepare(version),
+      onFault: reportFault('activation'),
+    }),
   );
 
   const stopping = new AbortController();
@@ -204,8 +224,7 @@ export async function startServer(config: ServerConfig): Promise<RunningServer> 
       activate: (version) => activation.activate(version),
       ...(hotReloadRoots !== undefined && { hotReloadRoots }),
       runtimeVersionArn: ({ region: of, runtime }) => runtimeVersionArn(of, runtime),
-      runtimeAvailability: async (runtime) =>
-        (await catalog.resolve(runtime)) === undefined ? missingRuntime(runtime) : undefined,
+      runtimeAvailability: (runtime) => runtimeObstacle(runtime, catalog, dataDir),
       onFault: reportFault('request'),
     }),
     ownHosts: [config.host.toLowerCase()],
@@ -249,10 +268,6 @@ function sandboxReport({ driver, reason, facts }: ChosenDriver) {
           },
     ),
   };
-}
-
-function missingRuntime(runtime: string): string {
-  return `Cannot run ${runtime} as this machine must have an interpreter for it: none was found. See: hearth runtimes install ${runtime}`;
 }
 
 /** Faults of the platform go to the operator, one line each, with what caused them. */

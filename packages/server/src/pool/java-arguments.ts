@@ -4,9 +4,6 @@ import { JAVA_CLIENT_JARS, JAVA_CLIENT_MAIN, jniLibrary } from '../runtimes/java
 import type { Interpreter } from '../runtimes/runtime-catalog.ts';
 import type { GuestPaths } from '../sandbox/sandbox.ts';
 
-/** Of an archive of classes in the runtime's folder. */
-export const CLASS_ARCHIVE = 'lib/hearth.jsa';
-
 /**
  * What follows `bin/java`: the flags that AWS Lambda gives it (recorded there), AWS's client on the
  * class path and nothing else. Code of the function is found by the client's own class loader, in
@@ -16,27 +13,45 @@ export function javaArguments(
   { version: javaVersion }: Interpreter,
   version: FunctionVersion,
   paths: GuestPaths,
-  hasArchive: boolean,
+  archive: string | undefined,
 ): string[] {
-  const major = Number(javaVersion.split('.')[0]);
-  const usesArchive = hasArchive && !choosesArchive(version);
+  const usesArchive = archive !== undefined && !choosesArchive(version);
   return [
     `-XX:MaxHeapSize=${maxHeapKb(version.memoryMb)}k`,
-    ...(usesArchive ? archiveFlags(paths) : []),
-    ...commonFlags(major, version.runtime),
-    ...clientFlags(paths),
+    ...(usesArchive ? archiveFlags(`${paths.runtime}/${archive}`) : []),
+    ...compilerFlags(version.runtime),
+    ...(choosesEncoding(version) ? [] : UTF_8_FLAGS),
+    ...clientArguments(majorOf(javaVersion), paths),
     version.handler,
   ];
 }
 
-/** Flags that an archive of classes is made with, too: with others it would not be used. */
-export function archivedArguments(
+/** First Java that archives classes which a program has loaded by the time it exits. */
+const FIRST_WITH_ARCHIVES = 13;
+
+export function canArchiveClasses({ version }: Interpreter): boolean {
+  return majorOf(version) >= FIRST_WITH_ARCHIVES;
+}
+
+/**
+ * The command line that leaves an archive of the client's classes, and of those of Java that it
+ * uses, at `archive` when it is asked to end. It runs nobody's code: the handler is a method of Java
+ * itself, which takes any event and returns the one before it.
+ */
+export function archivingArguments(
   { version }: Interpreter,
-  runtime: string,
   paths: GuestPaths,
+  archive: string,
 ): string[] {
-  const major = Number(version.split('.')[0]);
-  return [...commonFlags(major, runtime), ...clientFlags(paths)];
+  return [
+    `-XX:ArchiveClassesAtExit=${archive}`,
+    ...clientArguments(majorOf(version), paths),
+    'java.util.concurrent.atomic.AtomicReference::getAndSet',
+  ];
+}
+
+function majorOf(javaVersion: string): number {
+  return Number(javaVersion.split('.')[0]);
 }
 
 /**
@@ -50,9 +65,9 @@ export function maxHeapKb(memoryMb: number): number {
   return memoryKb - classesKb - codeKb;
 }
 
-function archiveFlags({ runtime }: GuestPaths): string[] {
+function archiveFlags(path: string): string[] {
   return [
-    `-XX:SharedArchiveFile=${runtime}/${CLASS_ARCHIVE}`,
+    `-XX:SharedArchiveFile=${path}`,
     // One that does not fit is not used; of that the function's log should hold nothing.
     '-Xshare:auto',
     '-Xlog:cds=off',
@@ -60,24 +75,23 @@ function archiveFlags({ runtime }: GuestPaths): string[] {
   ];
 }
 
-function commonFlags(major: number, runtime: string): string[] {
+function compilerFlags(runtime: string): string[] {
   const isFastToStart = Number(MANAGED_RUNTIMES.get(runtime)?.languageVersion) >= FIRST_WITH_C1;
-  return [
-    '-XX:+UseSerialGC',
-    ...(isFastToStart ? ['-XX:+TieredCompilation', '-XX:TieredStopAtLevel=1'] : []),
-    // The client opens the descriptor of the log by reflection.
-    ...(major >= 9 ? ['--add-opens=java.base/java.io=ALL-UNNAMED'] : []),
-    // The client loads a native library; since Java 24 that is warned about.
-    ...(major >= 22 ? ['--enable-native-access=ALL-UNNAMED'] : []),
-    ...(major >= 13 ? ['-XX:+ErrorFileToStderr'] : []),
-  ];
+  return isFastToStart ? ['-XX:+TieredCompilation', '-XX:TieredStopAtLevel=1'] : [];
 }
 
 /** AWS's older Java runtimes leave the compilers as they are. */
 const FIRST_WITH_C1 = 17;
 
-function clientFlags({ runtime }: GuestPaths): string[] {
+/** What an archive of classes depends on: with other flags it would not be used. */
+function clientArguments(major: number, { runtime }: GuestPaths): string[] {
   return [
+    '-XX:+UseSerialGC',
+    // The client opens the descriptor of the log by reflection.
+    ...(major >= 9 ? ['--add-opens=java.base/java.io=ALL-UNNAMED'] : []),
+    // The client loads a native library; since Java 24 that is warned about.
+    ...(major >= 22 ? ['--enable-native-access=ALL-UNNAMED'] : []),
+    ...(major >= 13 ? ['-XX:+ErrorFileToStderr'] : []),
     '-Dorg.crac.Core.Compat=com.amazonaws.services.lambda.crac',
     // Otherwise the client unpacks it to /tmp, at each start.
     `-Dcom.amazonaws.services.lambda.runtime.api.client.runtimeapi.NativeClient.JNI=${runtime}/${jniLibrary()}`,
@@ -87,8 +101,27 @@ function clientFlags({ runtime }: GuestPaths): string[] {
   ];
 }
 
+/**
+ * AWS's systems have the locale en_US.UTF-8, of which Java takes its encodings; with one that a
+ * system lacks it would fall back to ASCII.
+ */
+const UTF_8_FLAGS = ['file', 'sun.jnu', 'sun.stdout', 'sun.stderr', 'stdout', 'stderr'].map(
+  (name) => `-D${name}.encoding=UTF-8`,
+);
+
+function choosesEncoding({ environment }: FunctionVersion): boolean {
+  return (
+    Object.keys(environment).some((name) => /^(LANG|LC_ALL|LC_CTYPE)$/.test(name)) ||
+    optionsOf(environment).includes('.encoding=')
+  );
+}
+
 /** True where the function's own options name an archive, or forbid one: they come first, ours last. */
 function choosesArchive({ environment }: FunctionVersion): boolean {
-  const options = `${environment['JAVA_TOOL_OPTIONS'] ?? ''} ${environment['JDK_JAVA_OPTIONS'] ?? ''}`;
-  return /-Xshare|SharedArchiveFile|AOTCache|AOTMode|ArchiveClassesAtExit/.test(options);
+  const pattern = /-Xshare|SharedArchiveFile|AOTCache|AOTMode|ArchiveClassesAtExit/;
+  return pattern.test(optionsOf(environment));
+}
+
+function optionsOf(environment: FunctionVersion['environment']): string {
+  return `${environment['JAVA_TOOL_OPTIONS'] ?? ''} ${environment['JDK_JAVA_OPTIONS'] ?? ''}`;
 }

@@ -42,8 +42,8 @@ export type BootstrapFolder = (interpreter: Interpreter) => string;
 /** AWS's client for Java, in a folder of the host. */
 export interface JavaFolder {
   readonly path: string;
-  /** True where it holds an archive of classes for the interpreter. */
-  readonly hasArchive: boolean;
+  /** Of an archive of classes for the interpreter, relative to the folder. */
+  readonly archive?: string;
 }
 
 export interface OtherFolders {
@@ -133,7 +133,7 @@ export class RuntimeLauncher {
         const command = {
           argv: [
             `${paths.language}/${interpreter.program}`,
-            ...javaArguments(interpreter, version, paths, folder.hasArchive),
+            ...javaArguments(interpreter, version, paths, folder.archive),
           ] as const,
           // Its channel stays unused: the client talks HTTP, but writes its log as frames.
           environment: { ...environment, _LAMBDA_TELEMETRY_LOG_FD: '4' },

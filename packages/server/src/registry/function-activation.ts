@@ -10,6 +10,8 @@ export interface FunctionActivationOptions {
   readonly registry: FunctionRegistry;
   readonly codeStore: Pick<CodeStore, 'has'>;
   readonly clock: Clock;
+  /** Makes what the function will start faster with; never rejects. */
+  readonly prepare?: (version: FunctionVersion) => Promise<void>;
   /** Told where an activation could not be stored; it is tried again. */
   readonly onFault: (error: unknown) => void;
 }
@@ -71,6 +73,7 @@ export class FunctionActivation implements Disposable {
   async #finish(version: FunctionVersion): Promise<void> {
     const { registry } = this.#options;
     const fault = (await this.#codeFault(version)) ?? (await this.#layerFault(version));
+    if (fault === undefined) await this.#options.prepare?.(version);
     const finished = fault === undefined ? succeeded(version) : failed(version, fault);
     await registry.replace(finished, version.revisionId);
   }

@@ -34,13 +34,15 @@ export async function installJava(
         'PATH, in JAVA_HOME or /usr/lib/jvm. Install a JDK or JRE, such as openjdk-21-jre-headless',
     );
   }
-  if ((await findJavaClient(dataDir)) === undefined) await installClient(request);
+  await installJavaClient(request);
   const { version, prefix, program } = choice.interpreter;
   return { runtime, version, path: join(prefix, program) };
 }
 
-async function installClient(request: InstallRequest): Promise<void> {
+/** Installs the client where it is not installed yet. */
+export async function installJavaClient(request: InstallRequest): Promise<void> {
   const { dataDir, environment, signal } = request;
+  if ((await findJavaClient(dataDir)) !== undefined) return;
   const repository = await mavenRepository(request.mavenUrl, environment, homedir());
   const root = installedRuntimesDirectory(dataDir);
   await mkdir(root, { recursive: true });

@@ -69,6 +69,9 @@ export function jniLibrary(): string {
   return `lib/jni/${JNI_NAME}`;
 }
 
+/** Of the archives of classes that a server makes for it, relative to the client's folder. */
+export const ARCHIVES_FOLDER = 'archives';
+
 const IS_ARM = process.arch === 'arm64';
 /** True on systems that have the C library of Alpine Linux and no other. */
 const IS_MUSL =

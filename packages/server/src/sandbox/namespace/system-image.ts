@@ -1,4 +1,4 @@
-import { chmodSync, lstatSync, readlinkSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, lstatSync, readdirSync, readlinkSync, symlinkSync, writeFileSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { InstanceNetwork } from './network/instance-network.ts';
@@ -13,7 +13,7 @@ export const GUEST_HOSTNAME = 'hearth';
 /** Folders that are links to, or twins of, those in /usr, as the distribution has it. */
 const ROOT_FOLDERS = ['bin', 'sbin', 'lib', 'lib32', 'lib64', 'libx32'];
 /** Read-only parts of the host's /etc: certificates, and what links of programs lead through. */
-const SHARED_ETC = ['ssl', 'pki', 'ca-certificates', 'alternatives'];
+const SHARED_ETC = /^(ssl|pki|ca-certificates|alternatives|java(-.*)?)$/;
 
 const ETC_FILES: Readonly<Record<string, string>> = {
   passwd: [
@@ -63,7 +63,7 @@ export class SystemImage {
       writeForAll(join(this.#etc, name), content);
     }
     symlinkSync('/usr/share/zoneinfo/UTC', join(this.#etc, 'localtime'));
-    for (const name of SHARED_ETC.filter(isSharedEtc)) makeFolder(join(this.#etc, name), 0o755);
+    for (const name of sharedEtc()) makeFolder(join(this.#etc, name), 0o755);
     this.arguments = imageArguments(this.#etc);
   }
 
@@ -91,7 +91,7 @@ function imageArguments(etc: string): string[] {
     // On NixOS everything in /usr and /bin leads there.
     ['--ro-bind-try', '/nix/store', '/nix/store'],
     ['--ro-bind', etc, '/etc'],
-    ...SHARED_ETC.filter(isSharedEtc).map((name) => ['--ro-bind', `/etc/${name}`, `/etc/${name}`]),
+    ...sharedEtc().map((name) => ['--ro-bind', `/etc/${name}`, `/etc/${name}`]),
   ].flat();
 }
 
@@ -110,8 +110,11 @@ function rootFolder(name: string): string[] {
     : ['--ro-bind', path, path];
 }
 
-function isSharedEtc(name: string): boolean {
-  return lstatSync(`/etc/${name}`, { throwIfNoEntry: false })?.isDirectory() === true;
+/** Names in /etc of the folders that are shown as they are. */
+function sharedEtc(): string[] {
+  return readdirSync('/etc', { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && SHARED_ETC.test(entry.name))
+    .map(({ name }) => name);
 }
 
 async function versionOf(path: string): Promise<string | undefined> {

@@ -1,0 +1,84 @@
+import { execFile } from 'node:child_process';
+import { access, mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { InstallError } from '../../packages/server/src/runtimes/install-error.ts';
+import { installJavaClient } from '../../packages/server/src/runtimes/install-java.ts';
+import {
+  JAVA_CLIENT_JARS,
+  javaClientDirectory,
+} from '../../packages/server/src/runtimes/java-client.ts';
+import { LocalRuntimeCatalog } from '../../packages/server/src/runtimes/local-runtime-catalog.ts';
+import type { Files } from './function.ts';
+
+const run = promisify(execFile);
+/** A data folder that only has what `hearth runtimes install` puts there. */
+const INSTALLED = fileURLToPath(
+  new URL('../../node_modules/.cache/hearth-tests/java/', import.meta.url),
+);
+const SOURCES = fileURLToPath(new URL('java/', import.meta.url));
+/** Runs on every Java of the tests. */
+const RELEASE = '11';
+
+export interface JavaTools {
+  /** Versions of Java on this machine: `17`, `25`. */
+  readonly majors: readonly string[];
+  /** A data folder with AWS's client. */
+  readonly installedDataDir: string;
+  /** Class files of a folder of sources beside this file, by path. */
+  compile(folder: string): Promise<Files>;
+}
+
+/** A compiler and AWS's client from Maven Central; a reason where they cannot be had. */
+export async function findJavaTools(): Promise<JavaTools | { readonly reason: string }> {
+  await mkdir(INSTALLED, { recursive: true });
+  const catalog = new LocalRuntimeCatalog({ dataDir: INSTALLED, strict: false });
+  const javas = (await catalog.list()).filter(({ family }) => family === 'java');
+  const compiler = await firstPresent(javas.map(({ prefix }) => join(prefix, 'bin', 'javac')));
+  if (compiler === undefined) return { reason: 'no JDK 11 or newer on this machine' };
+  try {
+    const { signal } = new AbortController();
+    await installJavaClient({ dataDir: INSTALLED, environment: process.env, signal });
+  } catch (error) {
+    if (error instanceof InstallError) return { reason: error.message };
+    throw error;
+  }
+  return {
+    majors: javas.map(({ version }) => version.split('.')[0] ?? ''),
+    installedDataDir: INSTALLED,
+    compile: (folder) => compile(compiler, join(SOURCES, folder)),
+  };
+}
+
+async function firstPresent(paths: readonly string[]): Promise<string | undefined> {
+  for (const path of paths) {
+    const isThere = await access(path).then(
+      () => true,
+      () => false,
+    );
+    if (isThere) return path;
+  }
+  return undefined;
+}
+
+async function compile(compiler: string, folder: string): Promise<Files> {
+  const output = await mkdtemp(join(tmpdir(), 'hearth-java-'));
+  try {
+    const client = javaClientDirectory(INSTALLED);
+    const classPath = JAVA_CLIENT_JARS.map((jar) => join(client, jar)).join(':');
+    const sources = (await readdir(folder)).map((name) => join(folder, name));
+    const flags = ['--release', RELEASE, '-Xlint:-options', '-cp', classPath, '-d', output];
+    await run(compiler, [...flags, ...sources]);
+    const entries = await readdir(output, { withFileTypes: true, recursive: true });
+    const files: Record<string, Buffer> = {};
+    for (const entry of entries.filter((one) => one.isFile())) {
+      const path = join(entry.parentPath, entry.name);
+      files[relative(output, path)] = await readFile(path);
+    }
+    return files;
+  } finally {
+    await rm(output, { recursive: true });
+  }
+}

@@ -1,0 +1,7 @@
+package example;
+
+public class BrokenStatic {
+  static final int VALUE = Integer.parseInt("no number");
+
+  public String handle() { return "" + VALUE; }
+}

@@ -1,0 +1,6 @@
+package library;
+
+public class Helper {
+  @Override
+  public String toString() { return "of the library"; }
+}
