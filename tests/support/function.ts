@@ -17,7 +17,9 @@ export type Files = Readonly<Record<string, string | Buffer>>;
 export async function zipOf(files: Files): Promise<Buffer> {
   const zip = new ZipFile();
   for (const [path, content] of Object.entries(files)) {
-    zip.addBuffer(typeof content === 'string' ? Buffer.from(content) : content, path);
+    // Any of them may be a program.
+    const mode = 0o100755;
+    zip.addBuffer(typeof content === 'string' ? Buffer.from(content) : content, path, { mode });
   }
   zip.end();
   const chunks: Buffer[] = [];
