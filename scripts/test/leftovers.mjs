@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { readFileSync, readdirSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -29,15 +30,13 @@ export function watchInstances(folder) {
 /**
  * Waits for what the run started to end, and tells what did not: processes that have `folder` in
  * their arguments, environment, working directory or mounts, and what the run's server instances have
- * mounted or grouped. Only such processes are killed.
+ * mounted, grouped, claimed or made on the network. Only such processes are killed.
  */
 export async function findLeftovers(folder, seenInstances, patienceMs = PATIENCE_MS) {
   const giveUpAt = Date.now() + patienceMs;
   for (;;) {
     const strays = processesOf(folder);
-    const traces = [...mounts(), ...controlGroups()]
-      .filter(({ instance }) => seenInstances.has(instance))
-      .map(({ text }) => text);
+    const traces = seenInstances.size === 0 ? [] : tracesOf(seenInstances);
     if (strays.length + traces.length === 0) return [];
     if (Date.now() > giveUpAt) {
       const found = [...strays.map(describe), ...traces];
@@ -75,6 +74,12 @@ function processesOf(folder) {
   });
 }
 
+function tracesOf(instances) {
+  return [...mounts(), ...controlGroups(), ...claims(), ...links(instances), ...filterTables()]
+    .filter(({ instance }) => instances.has(instance))
+    .map(({ text }) => text);
+}
+
 /** Each instance mounts in `/run/hearth/<instance>`. */
 function mounts() {
   return readText('/proc/self/mountinfo')
@@ -94,6 +99,45 @@ function controlGroups(folder = '/sys/fs/cgroup') {
       if (instance === undefined) return controlGroups(path);
       return [{ instance, text: `control group ${path}` }];
     });
+}
+
+/**
+ * Each instance claims users and addresses by links to its id, and that a link of the host passes
+ * packets on by a file.
+ */
+function claims(folder = '/run/hearth') {
+  const byLink = ['uids', 'networks'].flatMap((kind) =>
+    readFolder(join(folder, kind)).map(({ name }) => join(folder, kind, name)),
+  );
+  const byFile = readFolder(join(folder, 'forwarding')).flatMap(({ name: link }) =>
+    readFolder(join(folder, 'forwarding', link)).map(({ name }) => ({
+      instance: name,
+      text: `forwarding of ${link} for ${name}`,
+    })),
+  );
+  const described = byLink.map((path) => ({ instance: readLink(path), text: `claim ${path}` }));
+  return [...described, ...byFile];
+}
+
+/** Each instance names its link by the first letters of its id; namespaces go with their processes. */
+function links(instances) {
+  const names = [...readText('/proc/net/dev').matchAll(/^\s*([^\s:]+):/gm)].map(([, name]) => name);
+  return [...instances].flatMap((instance) =>
+    names
+      .filter((name) => name === `hearth${instance.slice(0, 8)}`)
+      .map((name) => ({ instance, text: `link ${name}` })),
+  );
+}
+
+/** Each instance has a `hearth_<instance>` in the packet filter. */
+function filterTables() {
+  // Without nft, or the right to ask it, no server has made one.
+  const env = { PATH: `${process.env.PATH ?? ''}:/usr/sbin:/sbin` };
+  const { stdout } = spawnSync('nft', ['list', 'tables'], { encoding: 'utf8', env });
+  return (stdout ?? '').split('\n').flatMap((line) => {
+    const instance = /^table inet hearth_([0-9a-f]{12})$/.exec(line)?.[1];
+    return instance === undefined ? [] : [{ instance, text: `packet filter ${line}` }];
+  });
 }
 
 function processIds() {

@@ -7,6 +7,15 @@ import { promisify } from 'node:util';
 
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
+import {
+  egressObstacle,
+  NetworkBench,
+} from '../../packages/server/src/sandbox/namespace/network/network-fixture.ts';
+import {
+  PlayedHost,
+  RemoteMachine,
+} from '../../packages/server/src/sandbox/namespace/network/played-host-fixture.ts';
+
 const run = promisify(execFile);
 const leftoversModule = new URL('leftovers.mjs', import.meta.url).href;
 
@@ -40,10 +49,12 @@ describe.skipIf(process.platform !== 'linux')('leftovers (needs Linux)', () => {
     return child;
   }
 
-  async function findLeftovers(): Promise<string> {
+  async function findLeftovers(...instances: string[]): Promise<string> {
     const program = `
       const { findLeftovers } = await import(${JSON.stringify(leftoversModule)});
-      console.log((await findLeftovers(process.env.FOLDER.split('').toReversed().join(''), new Set(), 0)).join('\\n'));`;
+      const folder = process.env.FOLDER.split('').toReversed().join('');
+      const instances = new Set(${JSON.stringify(instances)});
+      console.log((await findLeftovers(folder, instances, 0)).join('\\n'));`;
     // The folder is passed backwards: the one who looks must not find itself.
     const env = { FOLDER: folder.split('').toReversed().join('') };
     const { stdout } = await run(process.execPath, ['--input-type=module', '-e', program], { env });
@@ -76,6 +87,26 @@ describe.skipIf(process.platform !== 'linux')('leftovers (needs Linux)', () => {
       console.log(...instances.seen);`;
     const { stdout } = await run(process.execPath, ['--input-type=module', '-e', program, folder]);
     expect(stdout.trim()).toBe('0123456789ab');
+  });
+
+  test('what an instance has on the network is told, until it is gone', async ({ skip }) => {
+    const obstacle = egressObstacle();
+    skip(obstacle !== undefined, obstacle);
+    using host = await PlayedHost.enter();
+    await using remote = await RemoteMachine.create();
+    const bench = await NetworkBench.open('internet');
+    const { instanceId, range } = bench;
+    const claim = range.text.split('/')[0] ?? '';
+    expect((await findLeftovers(instanceId)).trim().split('\n')).toEqual([
+      `claim /run/hearth/networks/${claim}`,
+      `forwarding of ${remote.link} for ${instanceId}`,
+      `link hearth${instanceId.slice(0, 8)}`,
+      `packet filter table inet hearth_${instanceId}`,
+    ]);
+    expect((await findLeftovers('0123456789ab')).trim()).toBe('');
+    await bench[Symbol.asyncDispose]();
+    expect((await findLeftovers(instanceId)).trim()).toBe('');
+    expect(host).toBeDefined();
   });
 
   test('without leftovers there is nothing to tell', async () => {

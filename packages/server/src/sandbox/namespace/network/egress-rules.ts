@@ -71,7 +71,7 @@ export function hostRules({ table, link, range, refusal }: HostRules): string {
   chain forward {
     type filter hook forward priority filter; policy accept;
     oifname "${link}" ct state established,related accept
-    oifname "${link}" drop
+    oifname "${link}" jump refuse
     iifname "${link}" oifname "${LINK_PREFIX}*" jump refuse
     iifname "${link}" ct state new add @connections { ip saddr ct count over ${CONNECTIONS} } jump refuse
     iifname "${link}" accept

@@ -17,6 +17,7 @@ import type { NamespaceNetwork } from './namespace-network.ts';
 import { PlayedHost, RemoteMachine } from './played-host-fixture.ts';
 
 const obstacle = egressObstacle();
+const TOLD = obstacle ?? 'can be tested';
 const PORT = 8_080;
 const METADATA = '169.254.169.254';
 /** Of AWS in all notations that programs take, of ECS, Azure, Alibaba and Oracle. */
@@ -40,9 +41,20 @@ const LISTEN_SCRIPT = `require('node:net').createServer((socket) => socket.end()
   console.log(require('node:os').networkInterfaces().eth0[0].address);
 });`;
 
+/** Opens 1,100 connections, keeps them, and prints how many there are. */
+const GREEDY_SCRIPT = `const counts = { open: 0, refused: 0 };
+  const count = (result) => {
+    counts[result] += 1;
+    if (counts.open + counts.refused === 1_100) console.log(JSON.stringify(counts));
+  };
+  for (let made = 0; made < 1_100; made += 1) {
+    const socket = require('node:net').connect(8_082, '93.184.216.34');
+    socket.once('connect', () => count('open')).once('error', () => count('refused'));
+  }`;
+
 type Target = readonly [host: string, port: number];
 
-describe.skipIf(obstacle !== undefined)(`egress internet (${obstacle ?? 'can be tested'})`, () => {
+describe.skipIf(obstacle !== undefined)(`egress internet (${TOLD})`, () => {
   let host: PlayedHost;
   let internet: RemoteMachine;
   let bench: NetworkBench;
@@ -190,6 +202,20 @@ describe.skipIf(obstacle !== undefined)(`egress internet (${obstacle ?? 'can be 
     const { gateway } = bench.range;
     const targets = [53, 22, 80, 111, 9_001, PORT].map((port): Target => [gateway, port]);
     expect(await attempts(targets)).toEqual(['open', ...Array(5).fill('ECONNREFUSED')]);
+  });
+
+  test('an environment has no more than 1,024 connections, which leaves another its own', async () => {
+    await using greedy = await bench.open();
+    await internet.serve(8_082, (socket) => socket.resume());
+    const child = startInside(greedy, GREEDY_SCRIPT);
+    try {
+      const [counts] = await once(child.stdout, 'data');
+      expect(JSON.parse(String(counts))).toEqual({ open: 1_024, refused: 76 });
+      expect(await attempts([[internet.address, 8_082]])).toEqual(['open']);
+    } finally {
+      child.kill('SIGKILL');
+      await once(child, 'exit');
+    }
   });
 
   test('E55 any address: what is not blocked is reached, what is blocked is not', async () => {

@@ -66,7 +66,7 @@ export class NameRelay implements AsyncDisposable {
   ): Promise<NameRelay> {
     const at: InternetAddress = { address, port: NAME_PORT };
     const datagrams = createSocket('udp4');
-    const connections = createServer({ pauseOnConnect: true });
+    const connections = createServer({ pauseOnConnect: true, allowHalfOpen: true });
     const relay = new NameRelay(clock, serverPort, datagrams, connections);
     try {
       const listening = [once(datagrams, 'listening'), once(connections, 'listening')];
@@ -157,7 +157,9 @@ export class NameRelay implements AsyncDisposable {
       socket.destroy();
       return;
     }
-    const upstream = this.#keep(connect({ host: server, port: this.#serverPort }));
+    const upstream = this.#keep(
+      connect({ host: server, port: this.#serverPort, allowHalfOpen: true }),
+    );
     const next = (): void => {
       this.#connect(socket, others);
     };
@@ -165,7 +167,10 @@ export class NameRelay implements AsyncDisposable {
     socket.once('close', () => upstream.destroy());
     upstream.once('connect', () => {
       upstream.off('error', next);
-      upstream.once('close', () => socket.destroy());
+      // What it has sent before still goes to who asked.
+      upstream.once('close', () => {
+        socket.destroySoon();
+      });
       socket.pipe(upstream).pipe(socket);
     });
   }

@@ -124,7 +124,7 @@ export function connectScript(targets: readonly (readonly [host: string, port: n
 export async function networkTraces(instanceId: string): Promise<string[]> {
   const { link, table } = networkNames(instanceId);
   const links = await linksHere(await loadNetworkCalls());
-  const tables = runFilter('list', 'tables');
+  const tables = runFilter(['list', 'tables']);
   const claims = listed('/run/hearth/networks').filter(
     (claim) => readlinkSync(claim) === instanceId,
   );
@@ -138,8 +138,9 @@ export async function networkTraces(instanceId: string): Promise<string[]> {
 }
 
 /** What the packet filter's program prints on the host. */
-export function runFilter(...parameters: string[]): string {
-  return execFileSync(findProgram('nft', 'nftables'), parameters, { encoding: 'utf8' });
+export function runFilter(parameters: readonly string[], input = ''): string {
+  const options = { encoding: 'utf8', input } as const;
+  return execFileSync(findProgram('nft', 'nftables'), parameters, options);
 }
 
 /** Descriptors of this process that hold a network namespace or a socket. */
