@@ -30,7 +30,7 @@ import { RuntimeLauncher } from './pool/runtime-launcher.ts';
 import { StartGate } from './pool/start-gate.ts';
 import { WorkerPool } from './pool/worker-pool.ts';
 import { WorkerPreparation } from './pool/worker-preparation.ts';
-import { runtimeVersionArn } from './domain/runtimes.ts';
+import { MANAGED_RUNTIMES, runtimeVersionArn } from './domain/runtimes.ts';
 import { CachedFunctionRegistry } from './registry/cached-function-registry.ts';
 import { CachedLayerRegistry } from './registry/cached-layer-registry.ts';
 import { FunctionActivation } from './registry/function-activation.ts';
@@ -194,7 +194,9 @@ export async function startServer(config: ServerConfig): Promise<RunningServer> 
       ...(hotReloadRoots !== undefined && { hotReloadRoots }),
       runtimeVersionArn: ({ region: of, runtime }) => runtimeVersionArn(of, runtime),
       runtimeAvailability: async (runtime) =>
-        (await catalog.resolve(runtime)) === undefined ? missingRuntime(runtime) : undefined,
+        bringsItsProgram(runtime) || (await catalog.resolve(runtime)) !== undefined
+          ? undefined
+          : missingRuntime(runtime),
       onFault: reportFault('request'),
     }),
     ownHosts: [config.host.toLowerCase()],
@@ -238,6 +240,11 @@ function sandboxReport({ driver, reason, facts }: ChosenDriver) {
           },
     ),
   };
+}
+
+/** Nothing of this machine's runs it. */
+function bringsItsProgram(runtime: string): boolean {
+  return MANAGED_RUNTIMES.get(runtime)?.family === 'provided';
 }
 
 function missingRuntime(runtime: string): string {

@@ -176,7 +176,7 @@ describe('an environment with extensions', () => {
     await expect.poll(() => under.guests.some(({ terminated }) => terminated)).toBe(true);
     under.clock.advance(2_000);
     await under.logged('REPORT');
-    expect(under.log.at(-1)).toContain('\tStatus: timeout\t');
+    expect(under.log.at(-1)).toMatch(/\tStatus: timeout$/);
   });
 
   test('one that crashes while an event runs fails it, and the environment starts anew', async () => {
@@ -263,10 +263,13 @@ describe('an environment with extensions', () => {
     under.clock.advance(1);
     await expect.poll(() => under.clock.pendingTimers).toBeGreaterThan(0);
     await expect
-      .poll(() => {
-        under.clock.advance(100);
-        return under.disposed;
-      })
+      .poll(
+        () => {
+          under.clock.advance(100);
+          return under.disposed;
+        },
+        { interval: 1 },
+      )
       .toEqual(under.made);
   });
 

@@ -72,13 +72,18 @@ export class GuestLife {
   }
 
   /** Settles when a process is lost that the environment cannot go on without. */
-  get lost(): Promise<unknown> {
+  get lost(): Promise<LifeEnd> {
     return this.#lost.promise;
   }
 
   /** What became of each extension so far. */
   get extensions(): readonly ExtensionInfo[] {
     return this.#parts.apis.extensions.list();
+  }
+
+  /** When the first part of the latest answer came, where it came in parts. */
+  get answerBegunMs(): number | undefined {
+    return this.#guest?.answerBegunMs;
   }
 
   /** True where something is to be waited for after the answer, before the environment is free. */
@@ -182,6 +187,9 @@ export class GuestLife {
     guest.direct(this.#parts.functionOutput);
     this.#guest = guest;
     void guest.exited.then((exit) => this.#lose({ kind: 'exited', exit }));
+    void guest.gone.then(({ protocolViolation }) => {
+      if (protocolViolation !== undefined) this.#lose(KILLED);
+    });
   }
 
   #lose(end: LifeEnd): void {
@@ -211,7 +219,7 @@ export class GuestLife {
       wait.then(
         () => settle(READY),
         // This life is ended meanwhile, by somebody who does not wait.
-        () => settle(ABANDONED),
+        () => settle(KILLED),
       );
     });
   }
@@ -234,7 +242,7 @@ export class GuestLife {
 }
 
 const READY: LifeEnd = { kind: 'ready' };
-const ABANDONED: LifeEnd = {
+const KILLED: LifeEnd = {
   kind: 'exited',
   exit: { code: undefined, signal: 'killed', outOfMemory: false },
 };
