@@ -78,7 +78,10 @@ export class Environment implements PooledEnvironment, Freezable {
    */
   async invoke(invocation: Invocation): Promise<Outcome> {
     this.uses += 1;
-    while (this.#busy !== undefined) await this.#busy;
+    do {
+      while (this.#busy !== undefined) await this.#busy;
+      this.#replaceLost();
+    } while (this.#busy !== undefined);
     const host = this.#aliveHost();
     if (this.#state.kind === 'frozen') this.#thaw(host);
     const { clock } = this.#services;
@@ -270,18 +273,21 @@ export class Environment implements PooledEnvironment, Freezable {
 
   #becomeFree(): void {
     this.#owner.onFree(this);
+    this.#replaceLost();
     if (this.#state.kind === 'ready') this.#services.freezer.becameIdle(this);
   }
 
   #initialised(host: EnvironmentHost, life: GuestLife): void {
     host.limitCpu();
-    // A process may also go between two events: the next one then starts with init.
-    void life.lost.then((end) => {
-      if (this.#host?.life !== life) return;
-      if (this.#state.kind === 'ready' || this.#state.kind === 'frozen') {
-        this.#occupy(this.#reset(resetReasonOf(end)));
-      }
-    });
+    void life.lost.then(() => this.#replaceLost());
+  }
+
+  /** A process may also go between two events: the next one then starts with init. */
+  #replaceLost(): void {
+    const lostBy = this.#host?.life?.lostBy;
+    if (lostBy === undefined || !IDLE.has(this.#state.kind)) return;
+    if (this.#state.kind === 'frozen') this.#host?.thaw();
+    this.#occupy(this.#reset(resetReasonOf(lostBy)));
   }
 
   async #reset(reason: ResetReason): Promise<void> {
@@ -333,7 +339,7 @@ export class Environment implements PooledEnvironment, Freezable {
   }
 
   async #tearDown(reason: EndReason): Promise<void> {
-    const isIdle = this.#state.kind === 'ready' || this.#state.kind === 'frozen';
+    const isIdle = IDLE.has(this.#state.kind);
     if (this.#state.kind === 'frozen') this.#host?.thaw();
     this.#apply({ kind: 'shutdown', reason });
     this.#ending.abort();
@@ -377,6 +383,8 @@ export class Environment implements PooledEnvironment, Freezable {
 function readPrinted(): Promise<void> {
   return nextLoopTurn();
 }
+
+const IDLE: ReadonlySet<EnvironmentState['kind']> = new Set(['ready', 'frozen']);
 
 const LOSES_PROCESS: ReadonlySet<EnvironmentState['kind']> = new Set([
   'init',

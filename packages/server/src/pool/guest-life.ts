@@ -52,7 +52,7 @@ export class GuestLife {
   #guest: Guest | undefined;
   /** Known for good once init is over: nobody can register later. */
   #hasExtensions = false;
-  readonly #lost = Promise.withResolvers<LifeEnd>();
+  readonly #lost = Promise.withResolvers<void>();
   #lostBy: LifeEnd | undefined;
   /** Of the one wait that a loss ends. */
   #onLost: ((end: LifeEnd) => void) | undefined;
@@ -72,8 +72,13 @@ export class GuestLife {
   }
 
   /** Settles when a process is lost that the environment cannot go on without. */
-  get lost(): Promise<LifeEnd> {
+  get lost(): Promise<unknown> {
     return this.#lost.promise;
+  }
+
+  /** How it was lost; undefined as long as it goes on. */
+  get lostBy(): LifeEnd | undefined {
+    return this.#lostBy;
   }
 
   /** What became of each extension so far. */
@@ -194,7 +199,7 @@ export class GuestLife {
 
   #lose(end: LifeEnd): void {
     this.#lostBy ??= end;
-    this.#lost.resolve(end);
+    this.#lost.resolve();
     this.#onLost?.(end);
   }
 
