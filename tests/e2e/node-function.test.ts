@@ -117,7 +117,7 @@ describe('a Node.js function', () => {
       errorMessage: `RequestId: ${requestId} Error: Task timed out after 1.00 seconds`,
     });
     expect(log.join('\n')).toMatch(
-      /REPORT .*\tDuration: 1000.00 ms\tBilled Duration: 1000 ms\t.*\tStatus: timeout\t/,
+      /REPORT .*\tDuration: 1000.00 ms\tBilled Duration: 1000 ms\t.*\tStatus: timeout$/m,
     );
     const next = await invokeWithLog(server.client, 'slow');
     expect(next.result).toEqual({ calls: 1, kept: true });
@@ -141,7 +141,7 @@ describe('a Node.js function', () => {
         errorMessage: `RequestId: ${exit.requestId} Error: Runtime exited with error: exit status 3`,
       },
     });
-    expect(exit.log.join('\n')).toContain('\tStatus: error\tError Type: Runtime.ExitError\t');
+    expect(exit.log.join('\n')).toContain('\tStatus: error\tError Type: Runtime.ExitError\n');
     const silent = await invoke(server.client, 'quitter', { code: 0 });
     expect(silent.result).toMatchObject({
       errorMessage: `RequestId: ${silent.requestId} Error: Runtime exited without providing a reason`,

@@ -10,7 +10,7 @@ import {
   initStartLine,
   reportLine,
   startLine,
-  telemetryLine,
+  subscriptionLine,
   type FailureStatus,
   type ReportFigures,
 } from './platform-lines.ts';
@@ -64,8 +64,8 @@ export class EnvironmentLog {
     this.write(extensionLine(extension));
   }
 
-  telemetrySubscribed(name: string, types: readonly string[]): void {
-    this.write(telemetryLine(name, types));
+  subscribed(...subscription: Parameters<typeof subscriptionLine>): void {
+    this.write(subscriptionLine(...subscription));
   }
 
   /** What is written from here on belongs to this request. */

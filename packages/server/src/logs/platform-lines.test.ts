@@ -1,5 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import { initReportLine, initStartLine, reportLine, startLine } from './platform-lines.ts';
+import {
+  extensionLine,
+  initReportLine,
+  initStartLine,
+  reportLine,
+  startLine,
+  subscriptionLine,
+} from './platform-lines.ts';
 
 const FIGURES = {
   requestId: 'id',
@@ -20,16 +27,16 @@ describe('platform lines', () => {
     expect(reportLine({ ...FIGURES, initDurationMs: 80 })).toMatch(/\tInit Duration: 80.00 ms\t$/);
   });
 
-  test('REPORT tells a timeout without an error type', () => {
+  test('REPORT tells a timeout without an error type, and no tab follows', () => {
     expect(reportLine({ ...FIGURES, failure: { status: 'timeout' } })).toMatch(
-      /\tStatus: timeout\t$/,
+      /31 MB\tStatus: timeout$/,
     );
   });
 
   test('REPORT tells an exit with its error type', () => {
     const failure = { status: 'error', errorType: 'Runtime.ExitError' } as const;
     expect(reportLine({ ...FIGURES, failure })).toMatch(
-      /\tStatus: error\tError Type: Runtime.ExitError\t$/,
+      /\tStatus: error\tError Type: Runtime.ExitError$/,
     );
   });
 
@@ -41,6 +48,18 @@ describe('platform lines', () => {
     );
     expect(initReportLine(9999.47, 'invoke', { status: 'timeout' })).toBe(
       'INIT_REPORT Init Duration: 9999.47 ms\tPhase: invoke\tStatus: timeout',
+    );
+  });
+
+  test('EXTENSION names the events, TELEMETRY the types with capitals', () => {
+    expect(extensionLine({ name: 'agent', state: 'Ready', events: ['INVOKE', 'SHUTDOWN'] })).toBe(
+      'EXTENSION\tName: agent\tState: Ready\tEvents: [INVOKE, SHUTDOWN]',
+    );
+    expect(subscriptionLine('telemetry', 'agent', ['platform', 'function'])).toBe(
+      'TELEMETRY\tName: agent\tState: Subscribed\tTypes: [Platform, Function]',
+    );
+    expect(subscriptionLine('logs', 'agent', ['extension'])).toBe(
+      'LOGS\tName: agent\tState: Subscribed\tTypes: [Extension]',
     );
   });
 

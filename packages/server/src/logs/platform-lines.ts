@@ -30,7 +30,7 @@ export function endLine(requestId: string): string {
   return `END RequestId: ${requestId}`;
 }
 
-/** Fields are separated by tabs, and a tab ends the line. */
+/** Fields are separated by tabs, and a tab ends the line unless it ends with a status, as recorded on AWS. */
 export function reportLine(figures: ReportFigures): string {
   let line =
     `REPORT RequestId: ${figures.requestId}\tDuration: ${milliseconds(figures.durationMs)}\t` +
@@ -39,7 +39,7 @@ export function reportLine(figures: ReportFigures): string {
   if (figures.initDurationMs !== undefined) {
     line += `Init Duration: ${milliseconds(figures.initDurationMs)}\t`;
   }
-  if (figures.failure !== undefined) line += `${statusFields(figures.failure)}\t`;
+  if (figures.failure !== undefined) line += statusFields(figures.failure);
   return line;
 }
 
@@ -52,7 +52,7 @@ export function initReportLine(
   return `INIT_REPORT Init Duration: ${milliseconds(durationMs)}\tPhase: ${phase}\t${statusFields(failure)}`;
 }
 
-/** (unverified) State is AWS's name of it, `Ready` where all went well. */
+/** State is AWS's name of it: `Ready` where all went well, others are (unverified). */
 export function extensionLine(extension: {
   readonly name: string;
   readonly state: string;
@@ -64,9 +64,14 @@ export function extensionLine(extension: {
   return `EXTENSION\tName: ${name}\tState: ${state}\tEvents: [${events.join(', ')}]${error}`;
 }
 
-/** (unverified) */
-export function telemetryLine(name: string, types: readonly string[]): string {
-  return `TELEMETRY\tName: ${name}\tState: Subscribed\tTypes: [${types.join(', ')}]`;
+/** The types begin with capitals here; `LOGS` is (unverified). */
+export function subscriptionLine(
+  api: 'telemetry' | 'logs',
+  name: string,
+  types: readonly string[],
+): string {
+  const shown = types.map((type) => type.charAt(0).toUpperCase() + type.slice(1));
+  return `${api.toUpperCase()}\tName: ${name}\tState: Subscribed\tTypes: [${shown.join(', ')}]`;
 }
 
 function statusFields(failure: FailureStatus): string {

@@ -6,6 +6,7 @@ import { text } from 'node:stream/consumers';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { FakeGuest } from '../sandbox/fake/fake-driver.ts';
 import { FRAME } from '../runtime-api/framed/frame-codec.ts';
+import type { EnvironmentEvent } from './environment-state.ts';
 import { startPool, testVersion, type PlayedRuntime, type PoolUnderTest } from './pool-fixture.ts';
 
 const API = '2020-01-01/extension';
@@ -36,9 +37,9 @@ class PlayedExtension {
   readonly name: string;
   #identifier = '';
 
-  constructor(guest: FakeGuest) {
+  constructor(guest: FakeGuest, name = guest.command.argv[0].split('/').at(-1) ?? '') {
     this.guest = guest;
-    this.name = guest.command.argv[0].split('/').at(-1) ?? '';
+    this.name = name;
   }
 
   async register(events: string[]): Promise<void> {
@@ -138,6 +139,10 @@ async function timePasses(under: PoolUnderTest, until: Promise<unknown>): Promis
     .toBe(true);
 }
 
+async function timerArmed(under: PoolUnderTest): Promise<void> {
+  await expect.poll(() => under.clock.pendingTimers).toBeGreaterThan(0);
+}
+
 describe('an environment with extensions', () => {
   test('they are initialised first, told of each event, and waited for before the next', async () => {
     const told: NextEvent[] = [];
@@ -176,7 +181,7 @@ describe('an environment with extensions', () => {
     await expect.poll(() => under.guests.some(({ terminated }) => terminated)).toBe(true);
     under.clock.advance(2_000);
     await under.logged('REPORT');
-    expect(under.log.at(-1)).toContain('\tStatus: timeout\t');
+    expect(under.log.at(-1)).toMatch(/\tStatus: timeout$/);
   });
 
   test('one that crashes while an event runs fails it, and the environment starts anew', async () => {
@@ -263,11 +268,62 @@ describe('an environment with extensions', () => {
     under.clock.advance(1);
     await expect.poll(() => under.clock.pendingTimers).toBeGreaterThan(0);
     await expect
+      .poll(
+        () => {
+          under.clock.advance(100);
+          return under.disposed;
+        },
+        { interval: 1 },
+      )
+      .toEqual(under.made);
+  });
+
+  test('one that is internal gives the runtime half a second', async () => {
+    const under = startPool(() => ({
+      onInit: (guest, send) => {
+        const inner = new PlayedExtension(guest, 'inner');
+        void inner.register(['INVOKE']).then(() => {
+          send(FRAME.ready, {});
+          inner.next().catch(() => {});
+        });
+      },
+      onInvoke: (_guest, send, requestId) => {
+        send(FRAME.response, { requestId }, Buffer.from('1'));
+      },
+    }));
+    await using _pool = under;
+    await under.invoke();
+    await expect.poll(() => under.states()).toEqual(['finishing']);
+    under.clock.advance(3_000);
+    await expect.poll(() => under.guests[0]?.terminated).toBe(true);
+    await timerArmed(under);
+    under.clock.advance(499);
+    await new Promise(setImmediate);
+    expect(under.log.some((line) => line.startsWith('REPORT'))).toBe(false);
+    under.clock.advance(1);
+    await under.logged('REPORT');
+  });
+
+  test('one that is lost between two events has the environment start anew, for that reason', async () => {
+    const moves: EnvironmentEvent[] = [];
+    const { under, extensions } = startWith(['fragile'], async (extension) => {
+      await extension.register(['INVOKE']);
+      for (;;) await extension.next();
+    });
+    await using _pool = under;
+    under.events.subscribe(({ event }) => moves.push(event));
+    await under.invoke();
+    await under.logged('REPORT');
+    extensions[0]?.guest.exit(7);
+    await expect
       .poll(() => {
         under.clock.advance(100);
-        return under.disposed;
+        return under.states();
       })
-      .toEqual(under.made);
+      .toEqual(['cold']);
+    expect(moves).toContainEqual({ kind: 'process-lost', reason: 'extension-failure' });
+    expect((await under.invoke()).kind).toBe('success');
+    expect(extensions).toHaveLength(2);
   });
 
   test('variables that AWS keeps from extensions are kept from them', async () => {

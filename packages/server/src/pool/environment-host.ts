@@ -143,7 +143,7 @@ export class EnvironmentHost implements AsyncDisposable {
       protocol: launch.protocol,
       network,
       clock,
-      onSubscribed: (name, types) => this.#report.telemetrySubscribed(name, types),
+      onSubscribed: (...subscription) => this.#report.subscribed(...subscription),
     });
     this.#report.direct(apis.telemetry);
     this.#apis = apis;

@@ -6,7 +6,10 @@ import type { LogStore } from '../logs/log-store.ts';
 import type { FailureStatus } from '../logs/platform-lines.ts';
 import type { ExtensionInfo } from '../runtime-api/extensions/extension.ts';
 import * as events from '../runtime-api/telemetry/telemetry-event.ts';
-import type { TelemetryStreams } from '../runtime-api/telemetry/telemetry-streams.ts';
+import type {
+  SubscriptionListener,
+  TelemetryStreams,
+} from '../runtime-api/telemetry/telemetry-streams.ts';
 import type { LifeEnd } from './guest-life.ts';
 import type { OutputTarget } from './guest-output.ts';
 import { failureOf } from './outcome.ts';
@@ -58,8 +61,8 @@ export class EnvironmentReport {
   }
 
   /** An extension has subscribed to events. */
-  telemetrySubscribed(name: string, types: readonly string[]): void {
-    this.#log.telemetrySubscribed(name, types);
+  subscribed(...subscription: Parameters<SubscriptionListener>): void {
+    this.#log.subscribed(...subscription);
   }
 
   initStarted(launch: RuntimeLaunch, phase: Phase): void {
@@ -114,8 +117,11 @@ export class EnvironmentReport {
     );
   }
 
-  /** The runtime has answered, or will not. */
-  runtimeDone(end: LifeEnd): void {
+  /**
+   * The runtime has answered, or will not. `answerBegunMs`, on the monotonic scale: when the first part
+   * of the answer came, where it did not come whole.
+   */
+  runtimeDone(end: LifeEnd, answerBegunMs: number | undefined): void {
     this.#runtimeDoneMs = this.#clock.monotonicMs();
     this.#publish(() =>
       events.runtimeDone({
@@ -125,6 +131,9 @@ export class EnvironmentReport {
           durationMs: this.#runtimeDoneMs - this.#startedMs,
           ...(end.kind === 'response' && { producedBytes: end.payload.length }),
         },
+        ...(hasAnswered(end) && {
+          spans: this.#answerSpans(answerBegunMs ?? this.#runtimeDoneMs),
+        }),
         tracing: this.#tracing(),
       }),
     );
@@ -162,7 +171,7 @@ export class EnvironmentReport {
         spans: [
           {
             name: 'extensionOverhead',
-            start: new Date(this.#clock.nowMs() - this.#sinceRuntimeDoneMs()).toISOString(),
+            start: this.#timeOf(this.#runtimeDoneMs),
             durationMs: this.#sinceRuntimeDoneMs(),
           },
         ],
@@ -174,6 +183,28 @@ export class EnvironmentReport {
 
   #sinceRuntimeDoneMs(): number {
     return this.#clock.monotonicMs() - this.#runtimeDoneMs;
+  }
+
+  /** How long the answer took to begin, and how long to arrive. */
+  #answerSpans(begunMs: number): events.RuntimeDoneRecord['spans'] {
+    return [
+      {
+        name: 'responseLatency',
+        start: this.#timeOf(this.#startedMs),
+        durationMs: begunMs - this.#startedMs,
+      },
+      {
+        name: 'responseDuration',
+        start: this.#timeOf(begunMs),
+        durationMs: this.#runtimeDoneMs - begunMs,
+      },
+    ];
+  }
+
+  /** ISO 8601 of a time on the monotonic scale. */
+  #timeOf(monotonicMs: number): string {
+    const agoMs = this.#clock.monotonicMs() - monotonicMs;
+    return new Date(this.#clock.nowMs() - agoMs).toISOString();
   }
 
   #tracing(): events.TraceContext | undefined {
@@ -203,6 +234,10 @@ function statusOf(failure: FailureStatus | undefined): {
   if (failure === undefined) return { status: 'success' };
   const { status, errorType } = failure;
   return { status, ...(errorType !== undefined && { errorType }) };
+}
+
+function hasAnswered(end: LifeEnd): boolean {
+  return end.kind === 'response' || end.kind === 'error';
 }
 
 /** An error that the handler threw is a failure of nobody but its invocation. */

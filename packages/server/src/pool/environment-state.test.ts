@@ -19,15 +19,18 @@ const EVENTS: EnvironmentEvent[] = [
 ];
 
 /** Applies what is legal and leaves out the rest. */
-function live(events: readonly EnvironmentEvent[]): {
+function live(
+  events: readonly EnvironmentEvent[],
+  from: EnvironmentState = { kind: 'creating' },
+): {
   states: EnvironmentState[];
   taken: EnvironmentEvent[];
 } {
-  const states: EnvironmentState[] = [{ kind: 'creating' }];
+  const states: EnvironmentState[] = [from];
   const taken: EnvironmentEvent[] = [];
   for (const event of events) {
     try {
-      states.push(transition(states.at(-1) ?? { kind: 'creating' }, event));
+      states.push(transition(states.at(-1) ?? from, event));
       taken.push(event);
     } catch {
       continue;
@@ -45,7 +48,96 @@ const HISTORIES = fc.array(
   { maxLength: 120 },
 );
 
+/** Each state that there is, and where each event leads from it; what is not named is refused. */
+const MOVES: readonly [
+  EnvironmentState,
+  Partial<Record<EnvironmentEvent['kind'], EnvironmentState>>,
+][] = [
+  [{ kind: 'creating' }, { 'sandbox-created': { kind: 'init', phase: 'extension' } }],
+  [
+    { kind: 'init', phase: 'extension' },
+    {
+      'init-phase-entered': { kind: 'init', phase: 'function' },
+      'init-succeeded': { kind: 'ready' },
+      'process-lost': { kind: 'resetting', reason: 'exit' },
+    },
+  ],
+  [
+    { kind: 'init', phase: 'runtime', requestId: 'a' },
+    {
+      'init-phase-entered': { kind: 'init', phase: 'function', requestId: 'a' },
+      'init-succeeded': { kind: 'invoking', requestId: 'a' },
+      'process-lost': { kind: 'resetting', reason: 'exit' },
+    },
+  ],
+  [
+    { kind: 'init', phase: 'function' },
+    {
+      'init-succeeded': { kind: 'ready' },
+      'process-lost': { kind: 'resetting', reason: 'exit' },
+    },
+  ],
+  [
+    { kind: 'ready' },
+    {
+      frozen: { kind: 'frozen' },
+      'invoke-started': { kind: 'invoking', requestId: 'r' },
+      'process-lost': { kind: 'resetting', reason: 'exit' },
+    },
+  ],
+  [
+    { kind: 'frozen' },
+    { thawed: { kind: 'ready' }, 'process-lost': { kind: 'resetting', reason: 'exit' } },
+  ],
+  [
+    { kind: 'invoking', requestId: 'a' },
+    {
+      answered: { kind: 'finishing', requestId: 'a' },
+      'process-lost': { kind: 'resetting', reason: 'exit' },
+    },
+  ],
+  [
+    { kind: 'finishing', requestId: 'a' },
+    { settled: { kind: 'ready' }, 'process-lost': { kind: 'resetting', reason: 'exit' } },
+  ],
+  [{ kind: 'resetting', reason: 'timeout' }, { 'process-cleared': { kind: 'cold' } }],
+  [{ kind: 'cold' }, { 'invoke-started': { kind: 'init', phase: 'extension', requestId: 'r' } }],
+  [{ kind: 'shutting-down', reason: 'keep-alive' }, { ended: { kind: 'gone' } }],
+  [{ kind: 'gone' }, {}],
+];
+
+/** One of each kind. */
+const EVENT_OF_KIND = new Map(EVENTS.map((event) => [event.kind, event]));
+
 describe('environment state', () => {
+  test.each(MOVES)('from %j only its own moves are possible; all others throw', (state, moves) => {
+    for (const [kind, event] of EVENT_OF_KIND) {
+      const ends = kind === 'shutdown' && state.kind !== 'shutting-down' && state.kind !== 'gone';
+      const next = ends ? { kind: 'shutting-down', reason: 'keep-alive' } : moves[kind];
+      if (next === undefined) {
+        expect(() => transition(state, event)).toThrow(
+          `Cannot apply ${kind} to an environment that is ${state.kind}`,
+        );
+      } else {
+        expect(transition(state, event)).toEqual(next);
+      }
+    }
+  });
+
+  test('these are all the states that can be reached, and every one of them can be', () => {
+    const reached = new Map<string, EnvironmentState>();
+    const waiting: EnvironmentState[] = [{ kind: 'creating' }];
+    for (let state = waiting.pop(); state !== undefined; state = waiting.pop()) {
+      const key = JSON.stringify(state);
+      if (reached.has(key)) continue;
+      reached.set(key, state);
+      waiting.push(...EVENTS.flatMap((event) => live([event], state).states.slice(1)));
+    }
+    const kinds = new Set([...reached.values()].map(({ kind }) => kind));
+    expect(kinds).toEqual(new Set(MOVES.map(([{ kind }]) => kind)));
+    expect(reached.size).toBeLessThan(50);
+  });
+
   test('an environment is initialised in phases, serves, freezes, thaws and serves again', () => {
     const { states } = live([
       { kind: 'sandbox-created' },

@@ -19,6 +19,10 @@ function errorOf(outcome: Outcome): unknown {
   return JSON.parse(Buffer.from(outcome.payload).toString());
 }
 
+function textOf(outcome: Outcome): string {
+  return Buffer.from(outcome.payload).toString();
+}
+
 /** What a bootstrap does where it cannot load the function. */
 function failToLoad(guest: { exit(code: number): void }, send: Send): void {
   send(FRAME.initError, { errorType: 'Runtime.ImportModuleError' }, Buffer.from('{"a":1}'));
@@ -35,7 +39,7 @@ async function initUnderWay(under: PoolUnderTest, starts: number): Promise<void>
 describe('environment', () => {
   test('init runs once and the CPU share applies after it', async () => {
     await using under = startPool(() => WELL_BEHAVED);
-    expect(Buffer.from((await under.invoke()).payload).toString()).toBe('"ok"');
+    expect(textOf(await under.invoke())).toBe('"ok"');
     await under.logged('REPORT RequestId: request-1');
     await under.invoke();
     expect(under.guests).toHaveLength(1);
@@ -79,7 +83,7 @@ describe('environment', () => {
       errorMessage: 'RequestId: request-1 Error: Task timed out after 3.00 seconds',
     });
     await under.logged('REPORT');
-    expect(under.log.at(-1)).toContain('\tStatus: timeout\t');
+    expect(under.log.at(-1)).toMatch(/\tStatus: timeout$/);
   });
 
   test('an error of init is what the caller gets, reported for both phases', async () => {
@@ -94,7 +98,32 @@ describe('environment', () => {
       'INIT_REPORT Init Duration: n ms\tPhase: invoke\tStatus: error\tError Type: Runtime.ImportModuleError',
       'START RequestId: request-1 Version: $LATEST',
       'END RequestId: request-1',
-      expect.stringMatching(/^REPORT .*\tStatus: error\tError Type: Runtime.ImportModuleError\t$/),
+      expect.stringMatching(/^REPORT .*\tStatus: error\tError Type: Runtime.ImportModuleError$/),
+    ]);
+  });
+
+  test('what is printed by an init that fails is in the log before INIT_REPORT', async () => {
+    await using under = startPool(() => ({
+      onInit: (guest, send) => {
+        send(FRAME.initError, { errorType: 'E' }, Buffer.from('{}'));
+        // In the same turn of the loop, as one of two pipes that are read one after the other.
+        setImmediate(() => {
+          guest.stdout.write('printed\n');
+          guest.exit(1);
+        });
+      },
+    }));
+    await under.invoke();
+    await under.logged('REPORT');
+    expect(under.log.map((line) => line.split(/[\t ]/)[0])).toEqual([
+      'INIT_START',
+      'printed',
+      'INIT_REPORT',
+      'printed',
+      'INIT_REPORT',
+      'START',
+      'END',
+      'REPORT',
     ]);
   });
 
@@ -110,7 +139,7 @@ describe('environment', () => {
     expect(under.guests).toHaveLength(2);
   });
 
-  test('a process that breaks the protocol is ended and the event fails', async () => {
+  test('E50 an answer to another request ends the process and fails the event; the next has one of its own', async () => {
     await using under = startPool((start) =>
       start === 1
         ? { onInvoke: (_guest, send) => send(FRAME.response, { requestId: 'another' }) }
@@ -121,6 +150,81 @@ describe('environment', () => {
     expect(under.guests).toHaveLength(2);
   });
 
+  test('E51 a second answer ends the process, and the next event begins with init', async () => {
+    await using under = startPool((start) =>
+      start === 1
+        ? {
+            onInvoke: (_guest, send, requestId) => {
+              send(FRAME.response, { requestId }, Buffer.from('1'));
+              send(FRAME.response, { requestId }, Buffer.from('2'));
+            },
+          }
+        : WELL_BEHAVED,
+    );
+    expect(textOf(await under.invoke())).toBe('1');
+    await under.logged('REPORT');
+    expect(textOf(await under.invoke())).toBe('"ok"');
+    expect(under.guests).toHaveLength(2);
+    expect(under.made).toHaveLength(1);
+  });
+
+  test('E52 an answer that comes between two events ends the process before the next one', async () => {
+    let answerAgain: (() => void) | undefined;
+    await using under = startPool((start) =>
+      start === 1
+        ? {
+            onInvoke: (_guest, send, requestId) => {
+              const answer = (): void => send(FRAME.response, { requestId }, Buffer.from('1'));
+              answer();
+              answerAgain = answer;
+            },
+          }
+        : WELL_BEHAVED,
+    );
+    await under.invoke();
+    await under.logged('REPORT');
+    answerAgain?.();
+    await expect.poll(() => under.states()).toEqual(['cold']);
+    expect(textOf(await under.invoke())).toBe('"ok"');
+  });
+
+  test('E52 an answer to the event before is not the answer to this one', async () => {
+    const requests: string[] = [];
+    await using under = startPool((start) =>
+      start === 1
+        ? {
+            onInvoke: (_guest, send, requestId) => {
+              requests.push(requestId);
+              send(FRAME.response, { requestId: requests[0] }, Buffer.from('"late"'));
+            },
+          }
+        : WELL_BEHAVED,
+    );
+    await under.invoke();
+    await under.logged('REPORT');
+    expect(errorOf(await under.invoke())).toMatchObject({ errorType: 'Runtime.ExitError' });
+    expect(textOf(await under.invoke())).toBe('"ok"');
+    expect(requests).toEqual(['request-1', 'request-2']);
+  });
+
+  test('E54 a runtime that says a second time that it is ready is ended', async () => {
+    await using under = startPool((start) =>
+      start === 1
+        ? {
+            onInit: (_guest, send) => {
+              send(FRAME.ready, {});
+              send(FRAME.ready, {});
+            },
+          }
+        : WELL_BEHAVED,
+    );
+    await under.invoke();
+    await under.logged('REPORT');
+    expect(textOf(await under.invoke())).toBe('"ok"');
+    expect(under.guests).toHaveLength(2);
+    expect(under.made).toHaveLength(1);
+  });
+
   test('a process that exits between two events is replaced by the next one', async () => {
     await using under = startPool(() => WELL_BEHAVED);
     await under.invoke();
@@ -129,6 +233,42 @@ describe('environment', () => {
     await expect.poll(() => under.guests[0]?.process.exited).toBeDefined();
     expect((await under.invoke()).kind).toBe('success');
     expect(under.made).toHaveLength(1);
+  });
+
+  test('a process that exits right behind its answer is replaced by the next event', async () => {
+    await using under = startPool((start) =>
+      start === 1
+        ? {
+            onInvoke: (guest, send, requestId) => {
+              send(FRAME.response, { requestId }, Buffer.from('1'));
+              guest.exit(0);
+            },
+          }
+        : WELL_BEHAVED,
+    );
+    expect(textOf(await under.invoke())).toBe('1');
+    await under.logged('REPORT');
+    expect(under.log.at(-1)).not.toContain('Status');
+    expect(textOf(await under.invoke())).toBe('"ok"');
+    expect(under.made).toHaveLength(1);
+  });
+
+  test('a process that hangs up between two events and stays is ended and replaced', async () => {
+    await using under = startPool(() => WELL_BEHAVED);
+    await under.invoke();
+    await under.logged('REPORT');
+    under.guests[0]?.channel.end();
+    await expect
+      .poll(
+        () => {
+          under.clock.advance(10);
+          return under.states();
+        },
+        { interval: 1 },
+      )
+      .toEqual(['cold']);
+    expect((await under.invoke()).kind).toBe('success');
+    expect(under.guests).toHaveLength(2);
   });
 
   test('an environment that is idle for the keep-alive time is gone', async () => {
@@ -159,6 +299,15 @@ describe('environment', () => {
     expect((await old).kind).toBe('success');
     expect((await next).kind).toBe('success');
     await expect.poll(() => under.disposed).toEqual(under.made.slice(0, 1));
+  });
+
+  test('without extensions a shutdown asks nobody and takes no time', async () => {
+    await using under = startPool(() => WELL_BEHAVED);
+    await under.invoke();
+    await under.logged('REPORT');
+    under.pool.retire(testVersion(), 'deleted');
+    await expect.poll(() => under.disposed).toEqual(under.made);
+    expect(under.guests[0]?.terminated).toBe(false);
   });
 
   test('ending the pool in the middle of an event answers it and leaves nothing', async () => {

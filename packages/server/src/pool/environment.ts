@@ -78,7 +78,10 @@ export class Environment implements PooledEnvironment, Freezable {
    */
   async invoke(invocation: Invocation): Promise<Outcome> {
     this.uses += 1;
-    while (this.#busy !== undefined) await this.#busy;
+    do {
+      while (this.#busy !== undefined) await this.#busy;
+      this.#replaceLost();
+    } while (this.#busy !== undefined);
     const host = this.#aliveHost();
     if (this.#state.kind === 'frozen') this.#thaw(host);
     const { clock } = this.#services;
@@ -95,18 +98,20 @@ export class Environment implements PooledEnvironment, Freezable {
     const end =
       failedInit ??
       (await this.#call(host.currentLife, { ...invocation, deadlineMs }, remainingMs()));
-    this.#report.runtimeDone(end);
+    this.#report.runtimeDone(end, host.life?.answerBegunMs);
     const verdict = verdictOf(end, requestId, this.version.timeoutSeconds);
 
     const failure = failedInit === undefined ? verdict.failure : failureOf(failedInit);
-    const durationMs = (): number => Math.min(timeoutMs, clock.monotonicMs() - startedMs);
+    // A timer may fire a little early; what timed out has taken its time.
+    const durationMs = (at: LifeEnd): number =>
+      at.kind === 'timeout' ? timeoutMs : Math.min(timeoutMs, clock.monotonicMs() - startedMs);
     let settled: Promise<Buffer | undefined>;
     if (failure !== undefined) {
-      settled = this.#settleLost(host, failure, resetReasonOf(end), durationMs());
+      settled = this.#settleLost(host, failure, resetReasonOf(end), durationMs(end));
     } else if (host.currentLife.finishesLater) {
       settled = this.#settleLater(host, remainingMs(), durationMs);
     } else {
-      settled = this.#settle(host, durationMs());
+      settled = this.#settle(host, durationMs(end));
     }
     const logTail = wantsLogTail ? await settled : undefined;
     return outcomeOf(verdict, this.version.version, logTail);
@@ -157,8 +162,9 @@ export class Environment implements PooledEnvironment, Freezable {
         },
         slot,
       );
-      this.#ending.signal.throwIfAborted();
       const readyMs = clock.monotonicMs();
+      if (end.kind !== 'ready') await readPrinted();
+      this.#ending.signal.throwIfAborted();
       this.#report.initEnded(end, readyMs - initStartedMs, 'init', life.extensions);
       if (end.kind === 'ready') {
         this.#coldStart = {
@@ -203,6 +209,7 @@ export class Environment implements PooledEnvironment, Freezable {
       throw await this.#giveUp(error);
     }
     const durationMs = this.#services.clock.monotonicMs() - startedMs;
+    if (end.kind !== 'ready') await readPrinted();
     this.#report.initEnded(end, durationMs, 'invoke', life.extensions);
     if (end.kind !== 'ready') return end;
     if (this.#state.kind === 'init') this.#apply({ kind: 'init-succeeded' });
@@ -213,8 +220,7 @@ export class Environment implements PooledEnvironment, Freezable {
   /** Writes END and REPORT when what the function printed has been read, and frees the environment. */
   async #settle(host: EnvironmentHost, durationMs: number): Promise<Buffer | undefined> {
     if (this.#state.kind === 'invoking') this.#apply({ kind: 'answered' });
-    // What was printed before the answer is in the pipes by now: one turn of the loop reads it.
-    await nextLoopTurn();
+    await readPrinted();
     const logTail = this.#report.endRequest(durationMs, host.memoryPeakMb, undefined);
     if (this.#state.kind === 'finishing') {
       this.#apply({ kind: 'settled' });
@@ -227,7 +233,7 @@ export class Environment implements PooledEnvironment, Freezable {
   async #settleLater(
     host: EnvironmentHost,
     timeoutMs: number,
-    durationMs: () => number,
+    durationMs: (end: LifeEnd) => number,
   ): Promise<Buffer | undefined> {
     if (this.#state.kind === 'invoking') this.#apply({ kind: 'answered' });
     let end: LifeEnd;
@@ -237,8 +243,8 @@ export class Environment implements PooledEnvironment, Freezable {
       await this.#giveUp(error);
       return undefined;
     }
-    if (end.kind === 'ready') return this.#settle(host, durationMs());
-    return this.#settleLost(host, failureOf(end), resetReasonOf(end), durationMs());
+    if (end.kind === 'ready') return this.#settle(host, durationMs(end));
+    return this.#settleLost(host, failureOf(end), resetReasonOf(end), durationMs(end));
   }
 
   /**
@@ -267,18 +273,21 @@ export class Environment implements PooledEnvironment, Freezable {
 
   #becomeFree(): void {
     this.#owner.onFree(this);
+    this.#replaceLost();
     if (this.#state.kind === 'ready') this.#services.freezer.becameIdle(this);
   }
 
   #initialised(host: EnvironmentHost, life: GuestLife): void {
     host.limitCpu();
-    // A process may also go between two events: the next one then starts with init.
-    void life.lost.then(() => {
-      if (this.#host?.life !== life) return;
-      if (this.#state.kind === 'ready' || this.#state.kind === 'frozen') {
-        this.#occupy(this.#reset('exit'));
-      }
-    });
+    void life.lost.then(() => this.#replaceLost());
+  }
+
+  /** A process may also go between two events: the next one then starts with init. */
+  #replaceLost(): void {
+    const lostBy = this.#host?.life?.lostBy;
+    if (lostBy === undefined || !IDLE.has(this.#state.kind)) return;
+    if (this.#state.kind === 'frozen') this.#host?.thaw();
+    this.#occupy(this.#reset(resetReasonOf(lostBy)));
   }
 
   async #reset(reason: ResetReason): Promise<void> {
@@ -330,7 +339,7 @@ export class Environment implements PooledEnvironment, Freezable {
   }
 
   async #tearDown(reason: EndReason): Promise<void> {
-    const isIdle = this.#state.kind === 'ready' || this.#state.kind === 'frozen';
+    const isIdle = IDLE.has(this.#state.kind);
     if (this.#state.kind === 'frozen') this.#host?.thaw();
     this.#apply({ kind: 'shutdown', reason });
     this.#ending.abort();
@@ -369,6 +378,13 @@ export class Environment implements PooledEnvironment, Freezable {
     });
   }
 }
+
+/** What the function printed before it answered or exited is in the pipes: one turn of the loop reads it. */
+function readPrinted(): Promise<void> {
+  return nextLoopTurn();
+}
+
+const IDLE: ReadonlySet<EnvironmentState['kind']> = new Set(['ready', 'frozen']);
 
 const LOSES_PROCESS: ReadonlySet<EnvironmentState['kind']> = new Set([
   'init',

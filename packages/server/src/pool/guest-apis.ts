@@ -6,7 +6,10 @@ import { ExtensionRoutes } from '../runtime-api/extensions/extension-routes.ts';
 import { EnvironmentApi } from '../runtime-api/http/environment-api.ts';
 import type { RuntimeSession } from '../runtime-api/runtime-session.ts';
 import { TelemetryRoutes } from '../runtime-api/telemetry/telemetry-routes.ts';
-import { TelemetryStreams } from '../runtime-api/telemetry/telemetry-streams.ts';
+import {
+  TelemetryStreams,
+  type SubscriptionListener,
+} from '../runtime-api/telemetry/telemetry-streams.ts';
 import type { GuestNetwork } from '../sandbox/guest-network.ts';
 
 export interface GuestApisParts {
@@ -16,7 +19,7 @@ export interface GuestApisParts {
   readonly network: GuestNetwork;
   readonly clock: Clock;
   /** Told of each subscription of an extension. */
-  readonly onSubscribed: (name: string, types: readonly string[]) => void;
+  readonly onSubscribed: SubscriptionListener;
 }
 
 /**

@@ -52,7 +52,7 @@ export class GuestLife {
   #guest: Guest | undefined;
   /** Known for good once init is over: nobody can register later. */
   #hasExtensions = false;
-  readonly #lost = Promise.withResolvers<LifeEnd>();
+  readonly #lost = Promise.withResolvers<void>();
   #lostBy: LifeEnd | undefined;
   /** Of the one wait that a loss ends. */
   #onLost: ((end: LifeEnd) => void) | undefined;
@@ -76,9 +76,19 @@ export class GuestLife {
     return this.#lost.promise;
   }
 
+  /** How it was lost; undefined as long as it goes on. */
+  get lostBy(): LifeEnd | undefined {
+    return this.#lostBy;
+  }
+
   /** What became of each extension so far. */
   get extensions(): readonly ExtensionInfo[] {
     return this.#parts.apis.extensions.list();
+  }
+
+  /** When the first part of the latest answer came, where it came in parts. */
+  get answerBegunMs(): number | undefined {
+    return this.#guest?.answerBegunMs;
   }
 
   /** True where something is to be waited for after the answer, before the environment is free. */
@@ -182,11 +192,14 @@ export class GuestLife {
     guest.direct(this.#parts.functionOutput);
     this.#guest = guest;
     void guest.exited.then((exit) => this.#lose({ kind: 'exited', exit }));
+    void guest.gone.then(({ protocolViolation }) => {
+      if (protocolViolation !== undefined) this.#lose(KILLED);
+    });
   }
 
   #lose(end: LifeEnd): void {
     this.#lostBy ??= end;
-    this.#lost.resolve(end);
+    this.#lost.resolve();
     this.#onLost?.(end);
   }
 
@@ -211,7 +224,7 @@ export class GuestLife {
       wait.then(
         () => settle(READY),
         // This life is ended meanwhile, by somebody who does not wait.
-        () => settle(ABANDONED),
+        () => settle(KILLED),
       );
     });
   }
@@ -234,7 +247,7 @@ export class GuestLife {
 }
 
 const READY: LifeEnd = { kind: 'ready' };
-const ABANDONED: LifeEnd = {
+const KILLED: LifeEnd = {
   kind: 'exited',
   exit: { code: undefined, signal: 'killed', outOfMemory: false },
 };

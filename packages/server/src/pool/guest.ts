@@ -27,6 +27,7 @@ export class Guest {
   readonly #session: RuntimeSession;
   readonly #clock: Clock;
   readonly #output: GuestOutput;
+  #answerBegunMs: number | undefined;
 
   constructor(process: GuestProcess, session: RuntimeSession, clock: Clock) {
     this.#process = process;
@@ -35,11 +36,23 @@ export class Guest {
     this.#output = new GuestOutput(process);
     // Over HTTP nothing else tells the session that its runtime is gone.
     void process.exited.then(() => session[Symbol.dispose]());
+    // It may hang up or break the protocol between two events, when nobody waits for it.
+    void session.gone.then((error) => this.#awaitExit(error));
   }
 
   /** Settles when the process and everything it started are gone. */
   get exited(): Promise<GuestExit> {
     return this.#process.exited;
+  }
+
+  /** When the first part of the latest answer came, on the clock's monotonic scale; undefined where it came whole. */
+  get answerBegunMs(): number | undefined {
+    return this.#answerBegunMs;
+  }
+
+  /** Settles when it takes no more events; its process may still be there. */
+  get gone(): Promise<RuntimeGoneError> {
+    return this.#session.gone;
   }
 
   /** What it prints goes to `target` from now on. */
@@ -58,7 +71,8 @@ export class Guest {
   }
 
   invoke(event: RuntimeEvent, timeoutMs: number): Promise<CallEnd> {
-    return this.#end(this.#session.invoke(event), timeoutMs);
+    this.#answerBegunMs = undefined;
+    return this.#end(this.#session.invoke(event, this.#onAnswerBegun), timeoutMs);
   }
 
   /** `ready` when the runtime waits for the next event, or why it will not. */
@@ -80,6 +94,10 @@ export class Guest {
     this.#session[Symbol.dispose]();
     await within(this.#clock, OUTPUT_GRACE_MS, this.#output.ended);
   }
+
+  readonly #onAnswerBegun = (): void => {
+    this.#answerBegunMs = this.#clock.monotonicMs();
+  };
 
   #end(call: Promise<RuntimeResult>, timeoutMs: number): Promise<CallEnd> {
     return new Promise((resolve, reject) => {

@@ -52,10 +52,13 @@ export type RuntimeResult =
  * with a RuntimeGoneError; why the process ended is told by the sandbox.
  */
 export interface RuntimeSession extends Disposable {
+  /** Settles when the conversation is over, whoever ended it, also while no call is pending. */
+  readonly gone: Promise<RuntimeGoneError>;
   /** Settles when the runtime's own code is loaded; the function's is not. */
   booted(): Promise<void>;
   init(init: RuntimeInit): Promise<RuntimeResult>;
-  invoke(event: RuntimeEvent): Promise<RuntimeResult>;
+  /** `onAnswerBegun` is called when the first part of an answer is there that comes in several. */
+  invoke(event: RuntimeEvent, onAnswerBegun?: () => void): Promise<RuntimeResult>;
   /**
    * Settles when the runtime waits for the next event, so that it may be frozen: some runtimes do so
    * at once after an answer, others ask for it later.

@@ -40,7 +40,7 @@ export class ExtensionApiFixture implements AsyncDisposable {
     const streams = new TelemetryStreams({
       clock,
       connect: connectLocally,
-      onSubscribed: (name, types) => void subscriptions.push({ name, types }),
+      onSubscribed: (_api, name, types) => void subscriptions.push({ name, types }),
     });
     const extensions = new ExtensionRoutes(registry, () => ({
       functionName: 'f',

@@ -232,9 +232,12 @@ describe('breaking the protocol', () => {
     ['noise', (guest) => void guest.channel.write('GET / HTTP/1.1\r\n\r\n')],
     ['an unknown type', (guest) => guest.send(0x42, {})],
     ['a second BOOTED', (guest) => guest.send(FRAME.booted, {})],
-    ['READY', (guest) => guest.send(FRAME.ready, {})],
-    ['another request', (guest) => guest.send(FRAME.response, { requestId: 'r2' })],
-    ['no request', (guest) => guest.send(FRAME.error, { errorType: 'E' })],
+    ['E54 a second READY', (guest) => guest.send(FRAME.ready, {})],
+    [
+      'E50 an answer to another request',
+      (guest) => guest.send(FRAME.response, { requestId: 'r2' }),
+    ],
+    ['E50 an answer to no request', (guest) => guest.send(FRAME.error, { errorType: 'E' })],
     ['a chunk before the start', (guest) => guest.send(FRAME.streamChunk, { requestId: 'r1' })],
     [
       'a response within a stream',
@@ -254,7 +257,7 @@ describe('breaking the protocol', () => {
     await expect(guest.session.invoke(EVENT)).rejects.toMatchObject(violated);
   });
 
-  test('an answer behind the answer is told by the next call', async () => {
+  test('E51 a second answer ends the session, as the next call tells', async () => {
     const guest = await readyGuest();
     const call = guest.session.invoke(EVENT);
     const frame = encodeFrame(FRAME.response, { requestId: 'r1' }, Buffer.from('first'));
@@ -263,6 +266,28 @@ describe('breaking the protocol', () => {
     await expect(guest.session.invoke(EVENT)).rejects.toMatchObject({
       protocolViolation: 'a frame of type 0x84 while idle',
     });
+  });
+
+  test('E52 a late answer ends the session while nobody calls, and then the next call', async () => {
+    const guest = await readyGuest();
+    const call = guest.session.invoke(EVENT);
+    guest.send(FRAME.response, { requestId: 'r1' }, '1');
+    expect(textOf(await call)).toBe('1');
+    guest.send(FRAME.response, { requestId: 'r1' }, '"late"');
+    const violated = { protocolViolation: 'a frame of type 0x84 while idle' };
+    expect(await guest.session.gone).toMatchObject(violated);
+    const next = guest.session.invoke({ ...EVENT, requestId: 'r2' });
+    await expect(next).rejects.toMatchObject(violated);
+  });
+
+  test('E53 there is no event but the one of the call', async () => {
+    const guest = await readyGuest();
+    const call = guest.session.invoke(EVENT);
+    await expect(guest.session.invoke({ ...EVENT, requestId: 'r2' })).rejects.toThrow(
+      'Cannot invoke a runtime that is invoking',
+    );
+    guest.send(FRAME.response, { requestId: 'r1' }, '1');
+    expect(textOf(await call)).toBe('1');
   });
 
   test('a runtime that speaks before it has booted is refused', async () => {

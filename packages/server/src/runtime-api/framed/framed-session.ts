@@ -49,6 +49,7 @@ export class FramedSession implements RuntimeSession {
   readonly #booted = Promise.withResolvers<void>();
   #phase: Phase = 'booting';
   #gone: RuntimeGoneError | undefined;
+  readonly #goneSoon = Promise.withResolvers<RuntimeGoneError>();
   #pending: PendingCall | undefined;
   /** Of those who wait for the runtime to wait. */
   #idle: PromiseWithResolvers<void> | undefined;
@@ -66,6 +67,10 @@ export class FramedSession implements RuntimeSession {
     channel.on('data', this.#onData);
     channel.on('end', this.#onEnd);
     channel.on('close', this.#onEnd);
+  }
+
+  get gone(): Promise<RuntimeGoneError> {
+    return this.#goneSoon.promise;
   }
 
   booted(): Promise<void> {
@@ -247,6 +252,7 @@ export class FramedSession implements RuntimeSession {
   #end(error: RuntimeGoneError): void {
     if (this.#gone !== undefined) return;
     this.#gone = error;
+    this.#goneSoon.resolve(error);
     this.#phase = 'gone';
     this.#stream = undefined;
     const pending = this.#pending;

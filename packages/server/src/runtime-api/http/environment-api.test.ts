@@ -71,7 +71,7 @@ describe('paths', () => {
 });
 
 describe('where the runtime talks by other means', () => {
-  test('nobody can take an event or answer it', async () => {
+  test('E50 nobody can take an event or answer it', async () => {
     await using served = await ListeningApi.start({ runtime: 'framed' });
     const client = served.client();
     for (const [method, path] of [
@@ -89,7 +89,7 @@ describe('where the runtime talks by other means', () => {
 });
 
 describe('connections', () => {
-  test('one environment’s runtime gets nothing of another’s', async () => {
+  test('E49 one environment’s runtime gets nothing of another’s', async () => {
     await using one = await ListeningApi.start({ runtime: 'http' });
     await using two = await ListeningApi.start({ runtime: 'http' });
     const first = await one.readyClient();

@@ -37,6 +37,21 @@ describe('a session', () => {
     await expect(call).rejects.toThrow(RuntimeGoneError);
   });
 
+  test('says when an answer begins, which may be long before it is whole', async () => {
+    const session = new HttpRuntimeSession();
+    const init = session.init(INIT);
+    session.addPoll({ deliver: () => {} });
+    await init;
+    let begun = 0;
+    const call = session.invoke(event('r1'), () => (begun += 1));
+    expect(session.beginAnswer('response', 'r2', undefined)).toBeDefined();
+    expect(begun).toBe(0);
+    expect(session.beginAnswer('response', 'r1', undefined)).toBeUndefined();
+    expect(begun).toBe(1);
+    session.endAnswer({ kind: 'response', payload: Buffer.from('1'), contentType: 'a/b' });
+    expect(await call).toMatchObject({ kind: 'response' });
+  });
+
   test('takes one event at a time, and none before init', async () => {
     const session = new HttpRuntimeSession();
     session.addPoll(noPoll);

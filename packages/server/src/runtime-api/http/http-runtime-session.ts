@@ -42,15 +42,21 @@ interface PendingCall {
 export class HttpRuntimeSession implements RuntimeSession {
   #state: RuntimeState = 'Started';
   #gone: RuntimeGoneError | undefined;
+  readonly #goneSoon = Promise.withResolvers<RuntimeGoneError>();
   #initialised = false;
   #initError: RuntimeResult | undefined;
   #pending: PendingCall | undefined;
   /** From `invoke` until its answer is whole. */
   #event: RuntimeEvent | undefined;
+  #onAnswerBegun: (() => void) | undefined;
   /** Of the latest delivery. */
   #invocationId = '';
   readonly #polls = new Set<EventPoll>();
   #idle: PromiseWithResolvers<void> | undefined;
+
+  get gone(): Promise<RuntimeGoneError> {
+    return this.#goneSoon.promise;
+  }
 
   /**
    * Settles at once: the function's code is loaded before the runtime makes its first call, so that
@@ -72,13 +78,14 @@ export class HttpRuntimeSession implements RuntimeSession {
     return this.#call();
   }
 
-  invoke(event: RuntimeEvent): Promise<RuntimeResult> {
+  invoke(event: RuntimeEvent, onAnswerBegun?: () => void): Promise<RuntimeResult> {
     if (this.#gone !== undefined) return Promise.reject(this.#gone);
     const free = this.#state === 'Ready' || this.#state === 'RuntimeResponseSentState';
     if (!this.#initialised || this.#pending !== undefined || !free) {
       return Promise.reject(new Error(`Cannot invoke a runtime that is in state ${this.#state}`));
     }
     this.#event = event;
+    this.#onAnswerBegun = onAnswerBegun;
     const result = this.#call();
     this.#advance();
     return result;
@@ -98,6 +105,7 @@ export class HttpRuntimeSession implements RuntimeSession {
   [Symbol.dispose](): void {
     if (this.#gone !== undefined) return;
     this.#gone = new RuntimeGoneError('The session was disposed');
+    this.#goneSoon.resolve(this.#gone);
     this.#polls.clear();
     this.#event = undefined;
     this.#pending?.reject(this.#gone);
@@ -142,7 +150,9 @@ export class HttpRuntimeSession implements RuntimeSession {
     if (invocationId !== undefined && invocationId !== this.#invocationId) {
       return INVALID_INVOCATION_ID;
     }
-    return this.#move(kind);
+    const refusal = this.#move(kind);
+    if (refusal === undefined) this.#onAnswerBegun?.();
+    return refusal;
   }
 
   /** The answer that was begun is whole, or has failed to become so. */

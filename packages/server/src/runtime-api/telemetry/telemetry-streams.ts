@@ -2,7 +2,7 @@ import type { Clock } from '../../clock/clock.ts';
 import { within } from '../../clock/within.ts';
 import type { LogRecord, TimedEvent } from './event-form.ts';
 import { telemetrySubscription, type PlatformEvent } from './telemetry-event.ts';
-import type { TelemetrySubscription } from './subscription.ts';
+import type { TelemetryApi, TelemetrySubscription } from './subscription.ts';
 import type { ConnectToSandbox } from './telemetry-delivery.ts';
 import { TelemetrySubscriber } from './telemetry-subscriber.ts';
 
@@ -10,12 +10,18 @@ import { TelemetrySubscriber } from './telemetry-subscriber.ts';
 export const MAX_EARLY_EVENTS = 1_000;
 const MAX_EARLY_BYTES = 262_144;
 
+export type SubscriptionListener = (
+  api: TelemetryApi,
+  name: string,
+  types: readonly string[],
+) => void;
+
 export interface TelemetryOptions {
   readonly clock: Clock;
   /** Connects to a port of the sandbox. */
   readonly connect: ConnectToSandbox;
-  /** Told of each subscription: the TELEMETRY line of the log. Must not throw. */
-  readonly onSubscribed?: (name: string, types: readonly string[]) => void;
+  /** Told of each subscription: the TELEMETRY or LOGS line of the log. Must not throw. */
+  readonly onSubscribed?: SubscriptionListener;
 }
 
 /**
@@ -63,7 +69,7 @@ export class TelemetryStreams implements Disposable {
     } else {
       known.change(subscription);
     }
-    onSubscribed?.(name, subscription.types);
+    onSubscribed?.(subscription.api, name, subscription.types);
     this.publish(telemetrySubscription(name, subscription.types));
   }
 
