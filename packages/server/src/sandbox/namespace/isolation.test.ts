@@ -1,5 +1,12 @@
 import { once } from 'node:events';
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  writeFileSync,
+} from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, type TestContext } from 'vitest';
@@ -12,6 +19,7 @@ import {
   runShell,
   startNode,
   startShell,
+  tracesOf,
   uniqueSeconds,
 } from '../contract-bench.ts';
 import type { SandboxDriver, SandboxEnforcement } from '../sandbox.ts';
@@ -203,28 +211,31 @@ describe('a sandbox of the namespace driver', () => {
 
   test('D41 has whole cores until its share of the CPU is set', async (context) => {
     requires(context, 'cpu');
-    await using sandbox = await bench.create({ memoryMb: 128 });
+    const environmentId = 'd41';
+    await using sandbox = await bench.create({ memoryMb: 128, environmentId });
+    // Spins for so much CPU time, however long that takes on a machine with other work.
     const guest = await startNode(
       sandbox,
       `const net = require('node:net'); const channel = new net.Socket({ fd: 3 });
        channel.on('data', () => {
-         const cpu = process.cpuUsage(); const end = performance.now() + 600;
-         while (performance.now() < end);
-         const { user, system } = process.cpuUsage(cpu);
-         channel.write(String((user + system) / 600_000));
+         const cpu = process.cpuUsage();
+         for (;;) {
+           const { user, system } = process.cpuUsage(cpu);
+           if (user + system > 100_000) break;
+         }
+         channel.write('done');
        });`,
     );
-    const shareUsed = async (): Promise<number> => {
+    const spin = async (): Promise<void> => {
       guest.channel.write('go');
-      const [share]: unknown[] = await new Promise((resolve) => {
-        guest.channel.once('data', (...data) => resolve(data));
-      });
-      return Number(String(share));
+      await once(guest.channel, 'data');
     };
-    expect(await shareUsed()).toBeGreaterThan(0.3);
+    await spin();
+    expect(timesThrottled(bench.dataDir, environmentId)).toBe(0);
     sandbox.limitCpu(true);
-    // 128 MB are 7.2 % of a core; a period that has begun may still be used up.
-    expect(await shareUsed()).toBeLessThan(0.25);
+    await spin();
+    // 128 MB are 7.2 % of a core, so 100 ms take 70 periods of 20 ms.
+    expect(timesThrottled(bench.dataDir, environmentId)).toBeGreaterThan(30);
     await guest.kill();
   });
 
@@ -245,3 +256,13 @@ describe('a sandbox of the namespace driver', () => {
     expect(languagePrefix()).not.toBe('/var/lang');
   });
 });
+
+/** How often the kernel has held the processes of a sandbox back, as its share was used up. */
+function timesThrottled(dataDir: string, environmentId: string): number {
+  const [instanceId = ''] = readdirSync(join(dataDir, 'run'));
+  const statistics = tracesOf(instanceId)
+    .map((folder) => join(folder, environmentId, 'cpu.stat'))
+    .filter((file) => existsSync(file))
+    .map((file) => readFileSync(file, 'latin1'));
+  return Number(/^nr_throttled (\d+)$/m.exec(statistics.join(''))?.[1]);
+}
