@@ -146,6 +146,20 @@ describe.skipIf(obstacle !== undefined)(`the network of functions (${TOLD})`, ()
       }
     });
 
+    test('B19 a function cannot have a folder of the host run as code', async ({ skip }) => {
+      await skipWithout(caller, skip);
+      const body = JSON.stringify({
+        FunctionName: 'escape',
+        Role: 'arn:aws:iam::000000000000:role/r',
+        Runtime: 'nodejs24.x',
+        Handler: 'index.handler',
+        Code: { S3Bucket: 'hot-reload', S3Key: '/etc' },
+      });
+      const urls = ['/2015-03-31/functions'];
+      const [result] = await resultsOf(server, caller, { urls, body });
+      expect(result).toMatch(/^400 .*a function must not name folders of this machine/);
+    });
+
     test('E49 the Runtime API of another environment is refused', async ({ skip }) => {
       await skipWithout(caller, skip);
       const { address } = await call(server, 'node', {});
