@@ -1,10 +1,14 @@
 /**
- * Settles when a function has printed a line that holds `text`, now or earlier; what a function
- * prints is the one way out of a sandbox that is always open.
+ * Settles when a function has printed `text`, now or earlier, with the first group where it is a
+ * pattern; what a function prints is the one way out of a sandbox that is always open.
  *
  * @param endpoint `http://127.0.0.1:49152`
  */
-export async function printed(endpoint: string, functionName: string, text: string): Promise<void> {
+export async function printed(
+  endpoint: string,
+  functionName: string,
+  text: string | RegExp,
+): Promise<string> {
   const url = new URL('/_hearth/logs', endpoint);
   url.searchParams.set('group', `/aws/lambda/${functionName}`);
   url.searchParams.set('follow', 'true');
@@ -15,10 +19,12 @@ export async function printed(endpoint: string, functionName: string, text: stri
   try {
     for await (const chunk of response.body.pipeThrough(new TextDecoderStream())) {
       received += chunk;
-      if (received.includes(text)) return;
+      const found = typeof text === 'string' ? received.includes(text) : text.exec(received);
+      if (found === true) return '';
+      if (found) return found[1] ?? '';
     }
   } finally {
     stop.abort();
   }
-  throw new Error(`the log ended without ${text}: ${received}`);
+  throw new Error(`the log ended without ${String(text)}: ${received}`);
 }

@@ -8,8 +8,12 @@ import { foreignOrigin } from './request-origin.ts';
 export interface HttpServerOptions {
   /** Endpoints below `/_hearth/`. */
   readonly adminRoutes: readonly AdminRoute[];
-  /** Gets every other request. */
-  readonly lambdaApi: (request: IncomingMessage, response: ServerResponse) => void;
+  /** Gets every other request, and whether it comes from a function's own network. */
+  readonly lambdaApi: (
+    request: IncomingMessage,
+    response: ServerResponse,
+    isFromFunction: boolean,
+  ) => void;
   /** Names other than `localhost` and addresses by which clients may call the server, in lower case. */
   readonly ownHosts: readonly string[];
   readonly clock: Clock;
@@ -59,14 +63,15 @@ export class HttpServer {
         // A connection that fails while it is written to concerns nobody else.
         response.on('error', () => response.destroy());
         response.on('close', onAnswered);
+        const isFromFunction = this.#ofFunctions.has(request.socket);
         const foreign = foreignOrigin(request.headers, ownHosts);
         if (foreign !== undefined) sendLine(response, 403, foreign);
         else if (request.url?.startsWith('/') !== true) {
           sendLine(response, 400, 'Cannot serve the request as its target must be a path');
         } else if (request.url.startsWith(ADMIN_PREFIX)) {
-          if (this.#ofFunctions.has(request.socket)) sendLine(response, 403, NOT_FOR_FUNCTIONS);
+          if (isFromFunction) sendLine(response, 403, NOT_FOR_FUNCTIONS);
           else admin(request, response);
-        } else options.lambdaApi(request, response);
+        } else options.lambdaApi(request, response, isFromFunction);
       },
     );
   }

@@ -21,7 +21,11 @@ export interface LambdaApiOptions extends OperationServices {
   readonly onFault: FaultListener;
 }
 
-export type LambdaApi = (request: IncomingMessage, response: ServerResponse) => void;
+export type LambdaApi = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  isFromFunction: boolean,
+) => void;
 
 /** 50 MB of archive in base64, and the settings around it. */
 const MAX_CODE_REQUEST_BYTES = 70_167_211;
@@ -36,10 +40,11 @@ const WITH_CODE: ReadonlySet<string> = new Set([
 export function createLambdaApi(options: LambdaApiOptions): LambdaApi {
   const router = new OperationRouter(LAMBDA_MODEL);
   const invokeEndpoint = new InvokeEndpoint(options);
-  return (request, response) => {
+  return (request, response, isFromFunction) => {
     if (invokeEndpoint.tryServe(request, response)) return;
     const requestId = randomUUID();
-    serveOperation(router, options, request, response, requestId).catch((error: unknown) =>
+    const origin = { requestId, isFromFunction };
+    serveOperation(router, options, request, response, origin).catch((error: unknown) =>
       sendError(response, error, requestId, options.onFault),
     );
   };
@@ -50,7 +55,7 @@ async function serveOperation(
   options: LambdaApiOptions,
   request: IncomingMessage,
   response: ServerResponse,
-  requestId: string,
+  { requestId, isFromFunction }: { readonly requestId: string; readonly isFromFunction: boolean },
 ): Promise<void> {
   const { method = '', url = '/', headers } = request;
   const match = router.match(method, url);
@@ -75,6 +80,7 @@ async function serveOperation(
     caller: callerOf(headers, url, options.defaults),
     defaultAccountId: options.defaults.accountId,
     endpoint: endpointOf(request),
+    isFromFunction,
   });
   sendOutput(response, LAMBDA_MODEL, operation, output, requestId);
 }

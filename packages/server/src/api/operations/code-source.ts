@@ -3,7 +3,7 @@ import { sep } from 'node:path';
 import { hotReloadDirectory } from '../../artifacts/hot-reload-directory.ts';
 import type { FunctionCode } from '../../domain/function.ts';
 import { ServiceError } from '../../domain/service-error.ts';
-import type { OperationServices } from './operation.ts';
+import type { OperationCall } from './operation.ts';
 import { refuseUnsupported } from './unsupported-settings.ts';
 
 /** Where code comes from, as CreateFunction's `Code` and UpdateFunctionCode have it. */
@@ -21,14 +21,14 @@ export const CODE_NAMES: readonly (keyof CodeInput)[] = ['ZipFile', 'S3Bucket', 
 /** Stores an archive, or checks a folder. Throws InvalidParameterValueException. */
 export async function storeCode(
   input: CodeInput,
-  services: Pick<OperationServices, 'codeStore' | 'hotReloadRoots'>,
+  call: Pick<OperationCall, 'codeStore' | 'hotReloadRoots' | 'isFromFunction'>,
 ): Promise<FunctionCode> {
   const { ZipFile: archive, S3Bucket: bucket, S3Key: key } = input;
   if (archive !== undefined) {
     if (bucket !== undefined || key !== undefined) {
       throw refuse('Please do not provide other FunctionCode parameters when providing a ZipFile.');
     }
-    return { kind: 'archive', ...(await services.codeStore.put(archive)) };
+    return { kind: 'archive', ...(await call.codeStore.put(archive)) };
   }
   if (bucket === undefined && key === undefined) {
     throw refuse('Please provide a source for function code.');
@@ -39,7 +39,11 @@ export async function storeCode(
         `send ZipFile, or S3Bucket=${HOT_RELOAD_BUCKET} with S3Key=/absolute/folder`,
     );
   }
-  return { kind: 'hot-reload', directory: await codeDirectory(key, services.hotReloadRoots) };
+  // It would come to read whatever the server can read.
+  if (call.isFromFunction) {
+    throw refuse('Cannot run code in place as a function must not name folders of this machine');
+  }
+  return { kind: 'hot-reload', directory: await codeDirectory(key, call.hotReloadRoots) };
 }
 
 /** Refuses what the API model has for code besides. */

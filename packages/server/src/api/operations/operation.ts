@@ -36,6 +36,8 @@ export interface OperationCall extends OperationServices {
   readonly defaultAccountId: string;
   /** `http://127.0.0.1:4566`, as the caller reached the server. */
   readonly endpoint: string;
+  /** A function calls by the address that its own network has for it. */
+  readonly isFromFunction: boolean;
 }
 
 interface Operation {

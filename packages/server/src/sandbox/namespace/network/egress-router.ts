@@ -31,6 +31,7 @@ const ROUTER_SETTINGS = {
   'ipv4/conf/all/arp_ignore': '0',
   'ipv4/conf/default/arp_ignore': '0',
   'ipv4/conf/all/rp_filter': '1',
+  'ipv4/conf/all/accept_source_route': '0',
   'ipv4/conf/all/send_redirects': '0',
   'ipv4/conf/default/send_redirects': '0',
   'ipv4/ip_forward': '1',
@@ -101,6 +102,9 @@ export class EgressRouter implements AsyncDisposable {
     owned.defer(() => host.request([deleteLink(link)]));
     setNetworkSettings({
       [`ipv6/conf/${link}/disable_ipv6`]: '1',
+      [`ipv4/conf/${link}/accept_source_route`]: '0',
+      [`ipv4/conf/${link}/accept_redirects`]: '0',
+      [`ipv4/conf/${link}/route_localnet`]: '0',
       [`ipv4/conf/${link}/forwarding`]: '1',
     });
     await netlink.request([

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createSocket, type Socket as DatagramSocket } from 'node:dgram';
 import { createServer } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { answerTo, nameIn } from './name-server-fixture.ts';
 import type { NamespaceNetwork } from './namespace-network.ts';
 import { egressObstacle, NetworkBench, networkDescriptors, runInside } from './network-fixture.ts';
 import { PlayedHost, RemoteMachine } from './played-host-fixture.ts';
@@ -189,26 +190,4 @@ async function listenForQuestions(
   socket.bind(53, address);
   await once(socket, 'listening');
   return socket;
-}
-
-/** The name that a DNS question is about. */
-function nameIn(question: Buffer): string {
-  const labels: string[] = [];
-  let at = 12;
-  for (let length = question[at] ?? 0; length > 0; length = question[at] ?? 0) {
-    labels.push(question.toString('latin1', at + 1, at + 1 + length));
-    at += 1 + length;
-  }
-  return labels.join('.');
-}
-
-/** A DNS answer with one address, which points back to the name of the question. */
-function answerTo(question: Buffer, address: string): Buffer {
-  const end = question.indexOf(0, 12) + 5;
-  const answer = Buffer.alloc(16);
-  answer.set([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4]);
-  answer.set(address.split('.').map(Number), 12);
-  const reply = Buffer.concat([question.subarray(0, end), answer]);
-  reply.set([0x81, 0x80, 0, 1, 0, 1, 0, 0, 0, 0], 2);
-  return reply;
 }

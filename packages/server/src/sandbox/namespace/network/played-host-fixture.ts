@@ -124,14 +124,15 @@ export class RemoteMachine implements AsyncDisposable, SpawnScope {
       onConnection(socket);
     });
     this.#servers.push(server);
-    server.listen({ fd: this.#bind('tcp', port) });
+    server.listen({ fd: this.#bind('tcp', port, '0.0.0.0') });
     await once(server, 'listening');
   }
 
-  /** Calls `onMessage` with what comes by UDP, where from, and how to answer. */
+  /** Calls `onMessage` with what comes by UDP to an address of it, where from, and how to answer. */
   async receive(
     port: number,
     onMessage: (message: Buffer, from: string, reply: (answer: string | Buffer) => void) => void,
+    address = '0.0.0.0',
   ): Promise<void> {
     const socket = createSocket('udp4', (message, from) => {
       onMessage(message, from.address, (answer) => socket.send(answer, from.port, from.address));
@@ -139,7 +140,7 @@ export class RemoteMachine implements AsyncDisposable, SpawnScope {
     this.#sockets.push(socket);
     // Announced before the call returns.
     const listening = once(socket, 'listening');
-    socket.bind({ fd: this.#bind('udp', port) });
+    socket.bind({ fd: this.#bind('udp', port, address) });
     await listening;
   }
 
@@ -164,10 +165,8 @@ export class RemoteMachine implements AsyncDisposable, SpawnScope {
     this.#thread[Symbol.dispose]();
   }
 
-  #bind(kind: 'tcp' | 'udp', port: number): number {
-    return this.spawnInside(() =>
-      bindSocket(this.#thread.calls, kind, { address: '0.0.0.0', port }),
-    );
+  #bind(kind: 'tcp' | 'udp', port: number, address: string): number {
+    return this.spawnInside(() => bindSocket(this.#thread.calls, kind, { address, port }));
   }
 }
 
