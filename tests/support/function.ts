@@ -8,12 +8,17 @@ import {
 } from '@aws-sdk/client-lambda';
 import { ZipFile } from 'yazl';
 
+const SHEBANG = Buffer.from('#!');
 const ROLE = 'arn:aws:iam::000000000000:role/test';
 
-/** An archive of the given files, by path. */
-export async function zipOf(files: Readonly<Record<string, string>>): Promise<Buffer> {
+/** An archive of the given files, by path. What begins with `#!` may be executed. */
+export async function zipOf(files: Readonly<Record<string, string | Buffer>>): Promise<Buffer> {
   const zip = new ZipFile();
-  for (const [path, text] of Object.entries(files)) zip.addBuffer(Buffer.from(text), path);
+  for (const [path, content] of Object.entries(files)) {
+    const bytes = Buffer.from(content);
+    const mode = bytes.subarray(0, 2).equals(SHEBANG) ? 0o755 : 0o644;
+    zip.addBuffer(bytes, path, { mode });
+  }
   zip.end();
   const chunks: Buffer[] = [];
   for await (const chunk of zip.outputStream) chunks.push(chunk as Buffer);
@@ -24,7 +29,7 @@ export async function zipOf(files: Readonly<Record<string, string>>): Promise<Bu
 export async function deploy(
   client: LambdaClient,
   functionName: string,
-  files: Readonly<Record<string, string>>,
+  files: Readonly<Record<string, string | Buffer>>,
   settings: Partial<CreateFunctionCommandInput> = {},
 ): Promise<void> {
   await client.send(
