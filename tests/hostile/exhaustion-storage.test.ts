@@ -42,7 +42,8 @@ describe('D. Exhaustion of storage', () => {
     await hostile[Symbol.asyncDispose]();
   });
 
-  test.each([512, 1_024])('D38 /tmp of %i MB takes that and no more', async (size) => {
+  test.for([512, 1_024])('D38 /tmp of %i MB takes that and no more', async (size, context) => {
+    hostile.requires(context, 'ephemeralStorage');
     const name = `fill-${size}`;
     const settings = { EphemeralStorage: { Size: size }, MemorySize: 256, Timeout: 60 };
     await hostile.deployNode(name, FILL_JS, settings);
