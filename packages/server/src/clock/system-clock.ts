@@ -14,23 +14,19 @@ export class SystemClock implements Clock {
   }
 
   startTimer(delayMs: number, callback: () => void): Timer {
-    let handle = this.#arm(delayMs, callback, (next) => {
-      handle = next;
-    });
+    const dueMs = this.monotonicMs() + delayMs;
+    let handle: NodeJS.Timeout;
+    const arm = (remainingMs: number): void => {
+      handle = setTimeout(fire, Math.min(Math.ceil(remainingMs), MAX_TIMEOUT_MS)).unref();
+    };
+    // Node.js counts whole milliseconds from the beginning of the loop's turn, so that its timers may
+    // be early: a deadline that has not come yet is waited for.
+    const fire = (): void => {
+      const remainingMs = dueMs - this.monotonicMs();
+      if (remainingMs > 0) arm(remainingMs);
+      else callback();
+    };
+    arm(delayMs);
     return { cancel: () => clearTimeout(handle) };
-  }
-
-  #arm(
-    delayMs: number,
-    callback: () => void,
-    replace: (next: NodeJS.Timeout) => void,
-  ): NodeJS.Timeout {
-    // Fractions would be cut off, and the timer fire before it is due.
-    if (delayMs <= MAX_TIMEOUT_MS) return setTimeout(callback, Math.ceil(delayMs)).unref();
-    const remainingMs = delayMs - MAX_TIMEOUT_MS;
-    return setTimeout(
-      () => replace(this.#arm(remainingMs, callback, replace)),
-      MAX_TIMEOUT_MS,
-    ).unref();
   }
 }
