@@ -13,7 +13,7 @@ import {
 import { basename, join } from 'node:path';
 import type { FunctionVersion } from '../domain/function.ts';
 import { MANAGED_RUNTIMES } from '../domain/runtimes.ts';
-import { ARCHIVES_FOLDER, findJavaClient } from '../runtimes/java-client.ts';
+import { ARCHIVES_FOLDER, findJavaClient, JAVA_CLIENT_JARS } from '../runtimes/java-client.ts';
 import type { Interpreter, RuntimeCatalog } from '../runtimes/runtime-catalog.ts';
 import { archivingArguments, canArchiveClasses } from './java-arguments.ts';
 import type { makeClassArchive } from './make-class-archive.ts';
@@ -129,7 +129,11 @@ export class JavaArchives implements AsyncDisposable {
       ...archivingArguments(interpreter, paths, ''),
       await readFile(join(prefix, 'release'), 'utf8').catch(() => ''),
       ...(await Promise.all(
-        [program, 'lib/modules', 'lib/server/libjvm.so'].map((path) => stateOf(join(prefix, path))),
+        [
+          ...[program, 'lib/modules', 'lib/server/libjvm.so'].map((path) => join(prefix, path)),
+          // Java compares their times with those that the archive was made with.
+          ...JAVA_CLIENT_JARS.map((path) => join(clientFolder, path)),
+        ].map(stateOf),
       )),
     ];
     const hash = createHash('sha256').update(JSON.stringify(parts)).digest('hex');
@@ -142,6 +146,7 @@ export class JavaArchives implements AsyncDisposable {
     await mkdir(taskFolder, { recursive: true });
     await chmod(taskFolder, 0o755);
     const { signal } = this.#stopping;
+    signal.throwIfAborted();
     const content = await this.#options.make({ interpreter, clientFolder, taskFolder, signal });
     const staging = `${path}.${randomBytes(4).toString('hex')}`;
     try {

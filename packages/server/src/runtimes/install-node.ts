@@ -1,10 +1,11 @@
-import { chmod, mkdir, mkdtemp, realpath, rename, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RuntimeId } from '../domain/runtimes.ts';
 import { InstallError, lastLine } from './install-error.ts';
 import type { InstalledRuntime, InstallRequest } from './install-request.ts';
 import { installedRuntimesDirectory } from './interpreter-locations.ts';
 import { probeInterpreter } from './probe-interpreter.ts';
+import { replaceFolder } from './replace-folder.ts';
 import type { ProgramResult } from './run-program.ts';
 import { runProgram } from './run-program.ts';
 
@@ -104,17 +105,4 @@ async function versionOf(runtime: RuntimeId, major: string, path: string): Promi
     .catch(() => undefined);
   if (answer?.version?.startsWith(`${major}.`) === true) return answer.version;
   throw new InstallError(`Cannot install ${runtime} as the downloaded Node.js does not run here`);
-}
-
-/** Moves `source` to `target`; an older `target` stays usable until its place is taken. */
-async function replaceFolder(source: string, target: string): Promise<void> {
-  const replaced = `${source}-replaced`;
-  await rename(target, replaced).catch((error: unknown) => {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
-  });
-  try {
-    await rename(source, target);
-  } finally {
-    await rm(replaced, { recursive: true, force: true });
-  }
 }

