@@ -115,6 +115,10 @@ export class Environment implements PooledEnvironment, Freezable {
   /** Called when it has been idle for the grace time. */
   freeze(): void {
     if (this.#state.kind !== 'ready' || this.#host === undefined) return;
+    if (this.#host.isDelivering) {
+      this.#services.freezer.becameIdle(this);
+      return;
+    }
     this.#host.freeze();
     this.#apply({ kind: 'frozen' });
   }
@@ -159,6 +163,7 @@ export class Environment implements PooledEnvironment, Freezable {
       );
       this.#ending.signal.throwIfAborted();
       const readyMs = clock.monotonicMs();
+      host.initEnded(end);
       this.#report.initEnded(end, readyMs - initStartedMs, 'init', life.extensions);
       if (end.kind === 'ready') {
         this.#coldStart = {
@@ -203,6 +208,7 @@ export class Environment implements PooledEnvironment, Freezable {
       throw await this.#giveUp(error);
     }
     const durationMs = this.#services.clock.monotonicMs() - startedMs;
+    host.initEnded(end);
     this.#report.initEnded(end, durationMs, 'invoke', life.extensions);
     if (end.kind !== 'ready') return end;
     if (this.#state.kind === 'init') this.#apply({ kind: 'init-succeeded' });
@@ -213,6 +219,7 @@ export class Environment implements PooledEnvironment, Freezable {
   /** Writes END and REPORT when what the function printed has been read, and frees the environment. */
   async #settle(host: EnvironmentHost, durationMs: number): Promise<Buffer | undefined> {
     if (this.#state.kind === 'invoking') this.#apply({ kind: 'answered' });
+    host.eventAnswered();
     // What was printed before the answer is in the pipes by now: one turn of the loop reads it.
     await nextLoopTurn();
     const logTail = this.#report.endRequest(durationMs, host.memoryPeakMb, undefined);
