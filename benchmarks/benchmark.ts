@@ -13,6 +13,9 @@ export interface Figure {
 export interface Benchmark {
   readonly name: string;
   readonly what: string;
-  /** Tells progress and what could not be measured on `note`. */
-  run(note: (line: string) => void): Promise<Figure[]>;
+  /**
+   * Tells progress and what could not be measured on `note`. `isWanted` leaves out parts, such as
+   * `pooled/node`; a benchmark without parts does not ask.
+   */
+  run(note: (line: string) => void, isWanted: (part: string) => boolean): Promise<Figure[]>;
 }

@@ -20,10 +20,11 @@ const PATHS = [
 export const burst: Benchmark = {
   name: 'burst',
   what: `${EVENTS} simultaneous cold starts, until the handler's first line, from the pool and without`,
-  run: async (note) => {
+  run: async (note, isWanted) => {
     const figures: Figure[] = [];
     for (const { path, workers } of PATHS) {
       for (const subject of [nodeSubject(HOLD_MS), pythonSubject(HOLD_MS)]) {
+        if (!isWanted(`${path}/${subject.name}`)) continue;
         await using server = await startBenchServer([
           '--prewarm',
           String(workers),

@@ -40,11 +40,12 @@ type Sample = Readonly<
 export const coldStart: Benchmark = {
   name: 'cold-start',
   what: "a new environment's first event, until the handler's first line, from the pool and without",
-  run: async (note) => {
+  run: async (note, isWanted) => {
     const subjects = [nodeSubject(), await nodeS3Subject(), pythonSubject()];
     const figures: Figure[] = [];
     for (const { path, settings, workers } of PATHS) {
       for (const subject of subjects) {
+        if (!isWanted(`${path}/${subject.name}`)) continue;
         await using server = await startBenchServer(settings);
         const health = await readHealth(server.endpoint);
         const interpreter = health.interpreterVersion(subject.runtime);

@@ -21,10 +21,11 @@ const PATHS = [
 export const density: Benchmark = {
   name: 'density',
   what: 'idle environments per GB, by the memory that they and the server hold for them',
-  run: async (note) => {
+  run: async (note, isWanted) => {
     const figures: Figure[] = [];
     for (const { path, workers } of PATHS) {
       for (const subject of [nodeSubject(HOLD_MS), pythonSubject(HOLD_MS)]) {
+        if (!isWanted(`${path}/${subject.name}`)) continue;
         await using server = await startBenchServer([
           '--prewarm',
           String(workers),

@@ -1,4 +1,5 @@
-// npm run bench -- NAME … [--json]: measures the real server. Without a name, tells the names.
+// npm run bench -- NAME … [--only PART] [--json]: measures the real server. Without a name, tells the
+// names. PART is the start of the parts to measure, such as `pooled/node`.
 import { parseArgs } from 'node:util';
 
 import Table from 'cli-table3';
@@ -34,20 +35,25 @@ async function main(): Promise<number> {
   }
   for (const benchmark of options.benchmarks) {
     note(`${benchmark.name}: ${benchmark.what}`);
-    const figures = await benchmark.run(note);
+    const figures = await benchmark.run(note, (part) => part.startsWith(options.only));
     if (options.json) for (const figure of figures) process.stdout.write(`${toJson(figure)}\n`);
     else note(toTable(figures));
   }
   return 0;
 }
 
-function parseOptions(): { benchmarks: readonly Benchmark[]; json: boolean } | undefined {
+function parseOptions():
+  | { benchmarks: readonly Benchmark[]; only: string; json: boolean }
+  | undefined {
   try {
     const { positionals, values } = parseArgs({
       allowPositionals: true,
-      options: { json: { type: 'boolean', default: false } },
+      options: {
+        json: { type: 'boolean', default: false },
+        only: { type: 'string', default: '' },
+      },
     });
-    return { benchmarks: positionals.map(find), json: values.json };
+    return { benchmarks: positionals.map(find), only: values.only, json: values.json };
   } catch (error) {
     note(messageOf(error));
     return undefined;

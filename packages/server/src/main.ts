@@ -11,6 +11,7 @@ import { codeDownloadRoute } from './api/code-download.ts';
 import { HttpServer } from './api/http-server.ts';
 import { createLambdaApi } from './api/lambda-api.ts';
 import { layerDownloadRoute } from './api/layer-download.ts';
+import { CodeCacheStore } from './artifacts/code-cache-store.ts';
 import { DirectoryCodeStore } from './artifacts/directory-code-store.ts';
 import { HotReloadWatcher } from './artifacts/hot-reload-watcher.ts';
 import { LayerFolders } from './artifacts/layer-folders.ts';
@@ -72,6 +73,13 @@ export async function startServer(config: ServerConfig): Promise<RunningServer> 
   const layers = await CachedLayerRegistry.load(new SqliteLayerStore(database));
   const codeStore = await DirectoryCodeStore.open({ root: join(dataDir, 'code'), clock });
   const layerFolders = await LayerFolders.open({ root: join(dataDir, 'layers'), clock, codeStore });
+  const codeCaches = parts.use(
+    await CodeCacheStore.open({
+      root: join(dataDir, 'cache', 'v8'),
+      clock,
+      onFault: reportFault('code cache'),
+    }),
+  );
   const logStore = parts.use(
     await SegmentLogStore.open({
       directory: join(dataDir, 'logs'),
@@ -129,6 +137,8 @@ export async function startServer(config: ServerConfig): Promise<RunningServer> 
       {
         driver: sandbox.driver,
         workers,
+        // What is executed unchecked must not lie where a function can write.
+        codeCaches: sandbox.driver.enforcement.filesystem ? codeCaches : undefined,
         events: environmentEvents,
         freezer: new IdleFreezer(clock, FREEZE_GRACE_MS),
         functionEndpoint: config.functionEndpoint,
@@ -166,6 +176,7 @@ export async function startServer(config: ServerConfig): Promise<RunningServer> 
       pool,
       codeStore,
       layerFolders,
+      codeCaches,
       clock,
       onFault: reportFault('code collector'),
     }),

@@ -1,6 +1,6 @@
 import { defineAwslambda } from './awslambda.ts';
 import type { Channel } from './channel.ts';
-import { CodeCacheDelivery } from './code-cache-delivery.ts';
+import { deliverCodeCache } from './code-cache-delivery.ts';
 import { CodeCache } from './code-cache.ts';
 import { buildContext } from './context.ts';
 import { adoptEnvironment } from './environment.ts';
@@ -37,7 +37,7 @@ export class Bootstrap {
   #isExiting = false;
   #run: EventRun | undefined;
   #codeCache: CodeCache | undefined;
-  #delivery: CodeCacheDelivery | undefined;
+  #isCodeWanted = false;
 
   /** `connect` opens the channel and hands it to what the server sends. */
   constructor(connect: (onFrame: FrameListener) => Channel, logFd: number) {
@@ -99,19 +99,18 @@ export class Bootstrap {
   }
 
   #useCodeCache(init: InitHeader): void {
-    const wanted = init.collectCodeCache === true;
-    const cache = CodeCache.create(init.taskRoot, init.codeCache, wanted);
-    cache?.install();
-    this.#codeCache = cache;
-    if (wanted) {
-      const isIdle = (): boolean => this.#run?.isDone === true && !this.#isExiting;
-      this.#delivery = new CodeCacheDelivery(cache, this.#channel, isIdle);
-    }
+    this.#isCodeWanted = init.collectCodeCache === true;
+    this.#codeCache = CodeCache.create(init.taskRoot, init.codeCache, this.#isCodeWanted);
+    this.#codeCache?.install();
   }
 
   #answered(): void {
-    this.#codeCache?.retire();
-    this.#delivery?.resume();
+    const cache = this.#codeCache;
+    this.#codeCache = undefined;
+    cache?.retire();
+    if (!this.#isCodeWanted) return;
+    this.#isCodeWanted = false;
+    deliverCodeCache(cache, this.#channel);
   }
 
   #invoke(invoke: InvokeHeader, frame: Buffer, payloadStart: number): void {

@@ -7,67 +7,39 @@ import { FRAME } from './frames.ts';
 const MAX_BYTES = 33_554_432;
 /** Less is compiled sooner than it is fetched. */
 const MIN_BYTES = 32_768;
-/** Small enough that an answer which becomes due is not held up. */
-const CHUNK_BYTES = 262_144;
+const PIECE_BYTES = 262_144;
+/** The next event waits for it: what is not taken out by then is left. */
+const MAX_MS = 100;
 
 /**
- * Sends the code that V8 has compiled by the end of the first event, once, while the function has
- * nothing to do: an event that arrives meanwhile goes first.
+ * Sends the code that V8 has compiled by the end of an event. Nothing of the function runs meanwhile,
+ * as the event loop does not turn.
  */
-export class CodeCacheDelivery {
-  readonly #cache: CodeCache | undefined;
-  readonly #channel: Channel;
-  readonly #isIdle: () => boolean;
-  readonly #codes: CachedCode[] = [];
-  #bytes = 0;
-  #isScheduled = false;
-  #isDone = false;
+export function deliverCodeCache(cache: CodeCache | undefined, channel: Channel): void {
+  const file = cache === undefined ? EMPTY : take(cache);
+  let start = 0;
+  do {
+    const end = Math.min(start + PIECE_BYTES, file.length);
+    const header = end === file.length ? '{"last":true}' : '{}';
+    channel.send(FRAME.codeCache, header, file.subarray(start, end));
+    start = end;
+  } while (start < file.length);
+}
 
-  /** Without a cache, as older releases of Node.js are, there is nothing to keep. */
-  constructor(cache: CodeCache | undefined, channel: Channel, isIdle: () => boolean) {
-    this.#cache = cache;
-    this.#channel = channel;
-    this.#isIdle = isIdle;
-  }
-
-  /** Call after each answer: goes on where an event interrupted it. */
-  resume(): void {
-    if (this.#isDone || this.#isScheduled) return;
-    this.#isScheduled = true;
-    setImmediate(() => {
-      this.#isScheduled = false;
-      if (this.#isIdle()) this.#step();
-    });
-  }
-
-  /** One script for each turn of the event loop, so that an event waits for no more than that. */
-  #step(): void {
-    const code = this.#cache?.collect();
-    if (code === undefined) {
-      this.#isDone = true;
-      this.#sendFirst();
-      return;
+function take(cache: CodeCache): Buffer {
+  const codes: CachedCode[] = [];
+  const startedMs = performance.now();
+  let bytes = 0;
+  for (let code = cache.collect(); code !== undefined; code = cache.collect()) {
+    if (bytes + code.code.length <= MAX_BYTES) {
+      bytes += code.code.length;
+      codes.push(code);
     }
-    this.#bytes += code.code.length;
-    if (this.#bytes <= MAX_BYTES) this.#codes.push(code);
-    this.resume();
+    if (performance.now() - startedMs > MAX_MS) break;
   }
-
-  #sendFirst(): void {
-    const isUseful = this.#bytes >= MIN_BYTES && this.#bytes <= MAX_BYTES;
-    const file = isUseful ? packCodeCache(this.#codes) : EMPTY;
-    this.#codes.length = 0;
-    this.#send(file.length <= MAX_BYTES ? file : EMPTY, 0);
-  }
-
-  #send(file: Buffer, start: number): void {
-    const end = Math.min(start + CHUNK_BYTES, file.length);
-    const isLast = end === file.length;
-    const header = isLast ? '{"last":true}' : '{}';
-    this.#channel.send(FRAME.codeCache, header, file.subarray(start, end), () => {
-      if (!isLast) setImmediate(() => this.#send(file, end));
-    });
-  }
+  if (bytes < MIN_BYTES) return EMPTY;
+  const file = packCodeCache(codes);
+  return file.length <= MAX_BYTES ? file : EMPTY;
 }
 
 /** Says that there is nothing to keep. */

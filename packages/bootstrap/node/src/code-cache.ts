@@ -36,7 +36,8 @@ export class CodeCache {
   readonly #isCollecting: boolean;
   readonly #checksum: Checksum;
   #cached: ReadonlyMap<string, CachedCode>;
-  #scripts: CompiledScript[] = [];
+  readonly #scripts: CompiledScript[] = [];
+  #collected: CompiledScript[] | undefined;
   #uninstall: () => void = () => {};
   #rejected = 0;
   #accepted = 0;
@@ -111,9 +112,10 @@ export class CodeCache {
     this.#cached = new Map();
   }
 
-  /** Takes the code of one more script; undefined when there are no more. */
+  /** Takes the code of one more script, the largest first; undefined when there are no more. */
   collect(): CachedCode | undefined {
-    const next = this.#scripts.pop();
+    this.#collected ??= [...this.#scripts].sort((a, b) => a.content.length - b.content.length);
+    const next = this.#collected.pop();
     if (next === undefined) return undefined;
     const { filename, content, script } = next;
     return {

@@ -34,30 +34,42 @@ exports.forges = async (event) => { writeSync(3, Buffer.from(event.base64, 'base
 exports.spawns = async () => execFileSync('/bin/ls', ['-l', '/proc/self/fd'], { encoding: 'utf8' });
 `;
 
-for (const { version, command } of findNodes(file)) {
-  for (const runtime of ['nodejs22.x', 'nodejs24.x']) {
-    describeRuntimeContract({
-      name: `Node.js ${version} as ${runtime}`,
+/** As it is started for one function, and as a worker that has rehearsed before it has one. */
+const STARTS: readonly [string, Record<string, string>][] = [
+  ['', {}],
+  [', prepared', { _HEARTH_PREPARE: '1' }],
+];
+
+const subjects = findNodes(file).flatMap(({ version, command }) =>
+  ['nodejs22.x', 'nodejs24.x'].flatMap((runtime) =>
+    STARTS.map(([how, environment]) => ({
+      name: `Node.js ${version} as ${runtime}${how}`,
       runtime,
-      command,
-      files: { 'index.js': FUNCTIONS, 'broken.js': "throw new Error('broken at load');" },
-      handlers: {
-        context: 'index.context',
-        counter: 'index.counter',
-        throws: 'index.throws',
-        logs: 'index.logs',
-        environment: 'index.environment',
-        large: 'index.large',
-        unserialisable: 'index.unserialisable',
-        exits: 'index.exits',
-        forges: 'index.forges',
-        spawns: 'index.spawns',
-        failsAtLoad: 'broken.handler',
-        missingModule: 'missing.handler',
-        missingHandler: 'index.missing',
-      },
-      errorKeys: ['errorType', 'errorMessage', 'trace'],
-      plainErrorType: 'Error',
-    });
-  }
+      command: { ...command, environment },
+    })),
+  ),
+);
+
+for (const subject of subjects) {
+  describeRuntimeContract({
+    ...subject,
+    files: { 'index.js': FUNCTIONS, 'broken.js': "throw new Error('broken at load');" },
+    handlers: {
+      context: 'index.context',
+      counter: 'index.counter',
+      throws: 'index.throws',
+      logs: 'index.logs',
+      environment: 'index.environment',
+      large: 'index.large',
+      unserialisable: 'index.unserialisable',
+      exits: 'index.exits',
+      forges: 'index.forges',
+      spawns: 'index.spawns',
+      failsAtLoad: 'broken.handler',
+      missingModule: 'missing.handler',
+      missingHandler: 'index.missing',
+    },
+    errorKeys: ['errorType', 'errorMessage', 'trace'],
+    plainErrorType: 'Error',
+  });
 }

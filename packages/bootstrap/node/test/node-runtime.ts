@@ -20,8 +20,12 @@ export class NodeRuntime {
     return runtime;
   }
 
-  async launch(files: FunctionFiles): Promise<LaunchedRuntime> {
-    const command = { argv: [process.execPath, this.#build.file] } as const;
+  /** @param environment `_HEARTH_PREPARE` makes it a worker that was started ahead */
+  async launch(
+    files: FunctionFiles,
+    environment: Readonly<Record<string, string>> = {},
+  ): Promise<LaunchedRuntime> {
+    const command = { argv: [process.execPath, this.#build.file], environment } as const;
     const launched = await LaunchedRuntime.start(command, files);
     this.#running.push(launched);
     return launched;

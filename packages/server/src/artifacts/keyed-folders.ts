@@ -101,6 +101,15 @@ export class KeyedFolders {
     }
   }
 
+  /** Takes one folder away; one that is not there is no error. Later calls of `ensure` make it anew. */
+  async remove(key: string): Promise<void> {
+    await this.#ensures.get(key)?.catch(() => undefined);
+    if (this.#removals.has(key) || !(await this.has(key))) return;
+    if (this.#ensures.has(key) || this.#removals.has(key)) return;
+    this.#ensuredAtMs.delete(key);
+    await this.#remove(key);
+  }
+
   async #make(key: string, fill: (staging: string) => Promise<void>): Promise<void> {
     await this.#removals.get(key)?.catch(() => undefined);
     if (!(await this.has(key))) {

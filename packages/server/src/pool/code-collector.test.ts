@@ -28,6 +28,7 @@ async function startCollector() {
   const layers = await CachedLayerRegistry.load(new MemoryLayerStore());
   const kept: string[][] = [];
   const merged: string[][] = [];
+  const compiled: string[][] = [];
   const running: FunctionVersion[] = [];
   const collector = new CodeCollector({
     registry,
@@ -45,6 +46,7 @@ async function startCollector() {
         return Promise.resolve();
       },
     },
+    codeCaches: { retain: (functions) => void compiled.push([...functions]) },
     clock,
     onFault: (error) => {
       throw error;

@@ -1,9 +1,11 @@
+import type { CodeCacheStore } from '../artifacts/code-cache-store.ts';
 import type { CodeStore } from '../artifacts/code-store.ts';
 import type { LayerFolders } from '../artifacts/layer-folders.ts';
 import type { Clock, Timer } from '../clock/clock.ts';
 import type { FunctionRegistry } from '../domain/function-registry.ts';
 import type { FunctionVersion } from '../domain/function.ts';
 import type { LayerRegistry } from '../domain/layer-registry.ts';
+import { codeCacheFunction } from './code-cache-key.ts';
 import type { EnvironmentPool } from './environment-pool.ts';
 
 /** Pause after a change, so that many updates in a row are followed by one look. */
@@ -15,12 +17,13 @@ export interface CodeCollectorOptions {
   readonly pool: Pick<EnvironmentPool, 'versionsInUse'>;
   readonly codeStore: Pick<CodeStore, 'retain'>;
   readonly layerFolders: Pick<LayerFolders, 'retain'>;
+  readonly codeCaches: Pick<CodeCacheStore, 'retain'>;
   readonly clock: Clock;
   readonly onFault: (error: unknown) => void;
 }
 
 /**
- * Removes code and layers that no function, no living environment and no published layer version
+ * Removes code, with what was compiled from it, and layers that no function, no living environment and no published layer version
  * needs any more. What a function uses of a layer outlives the layer version.
  */
 export class CodeCollector implements Disposable {
@@ -48,7 +51,7 @@ export class CodeCollector implements Disposable {
   }
 
   #collect(): void {
-    const { codeStore, layerFolders, layers, onFault } = this.#options;
+    const { codeStore, layerFolders, codeCaches, layers, onFault } = this.#options;
     const versions = this.#versionsInUse();
     const archives = new Set<string>();
     for (const { code, layers: used = [] } of versions) {
@@ -58,6 +61,9 @@ export class CodeCollector implements Disposable {
     for (const { sha256 } of layers.all()) archives.add(sha256);
     codeStore.retain(archives).catch(onFault);
     layerFolders.retain(versions.map(({ layers: used = [] }) => used)).catch(onFault);
+    codeCaches.retain(
+      new Set(versions.map(codeCacheFunction).filter((part) => part !== undefined)),
+    );
   }
 
   #versionsInUse(): FunctionVersion[] {

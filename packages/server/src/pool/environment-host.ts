@@ -3,10 +3,12 @@ import type { FunctionVersion } from '../domain/function.ts';
 import type { Sandbox, SandboxAssignment } from '../sandbox/sandbox.ts';
 import type { EnvironmentReport } from './environment-report.ts';
 import type { EnvironmentHostServices } from './environment-services.ts';
+import { codeCacheKey } from './code-cache-key.ts';
 import { environmentVariables, extensionVariables } from './environment-variables.ts';
+import { FunctionCodeCache } from './function-code-cache.ts';
 import type { Guest } from './guest.ts';
 import { GuestApis } from './guest-apis.ts';
-import { GuestLife } from './guest-life.ts';
+import { GuestLife, type LifeEnd } from './guest-life.ts';
 import type { RuntimeLaunch } from './runtime-launcher.ts';
 import type { StartSlot } from './start-gate.ts';
 import { externalExtensionNames } from './external-extension-names.ts';
@@ -26,6 +28,7 @@ export class EnvironmentHost implements AsyncDisposable {
   readonly #report: EnvironmentReport;
   readonly #sandbox: Sandbox;
   readonly #signal: AbortSignal;
+  readonly #codeCache: FunctionCodeCache | undefined;
   readonly #extensions: readonly string[];
   #booted: Guest | undefined;
   #life: GuestLife | undefined;
@@ -39,6 +42,7 @@ export class EnvironmentHost implements AsyncDisposable {
     report: EnvironmentReport,
     launch: RuntimeLaunch,
     sandbox: Sandbox,
+    codeCache: FunctionCodeCache | undefined,
     extensions: readonly string[],
     booted: Guest | undefined,
     signal: AbortSignal,
@@ -48,6 +52,7 @@ export class EnvironmentHost implements AsyncDisposable {
     this.#report = report;
     this.launch = launch;
     this.#sandbox = sandbox;
+    this.#codeCache = codeCache;
     this.#extensions = extensions;
     this.#booted = booted;
     this.startedFrom = booted === undefined ? 'direct' : 'pooled';
@@ -68,8 +73,10 @@ export class EnvironmentHost implements AsyncDisposable {
   ): Promise<EnvironmentHost> {
     const { launcher, workers, startGate, driver } = services;
     const launch = await launcher.plan(version);
+    const codeCache = functionCodeCache(launch, version, services);
     const assignment: SandboxAssignment = {
       ...launch.code,
+      ...(codeCache?.folder !== undefined && { cache: codeCache.folder }),
       memoryMb: version.memoryMb,
       ephemeralStorageMb: version.ephemeralStorageMb,
     };
@@ -93,6 +100,7 @@ export class EnvironmentHost implements AsyncDisposable {
       report,
       launch,
       sandbox,
+      codeCache,
       extensions,
       worker?.guest,
       signal,
@@ -147,6 +155,7 @@ export class EnvironmentHost implements AsyncDisposable {
     });
     this.#report.direct(apis.telemetry);
     this.#apis = apis;
+    const init = this.#runtimeInit(variables);
     this.#sandbox.limitCpu(false);
     const booted = this.#booted;
     this.#booted = undefined;
@@ -167,10 +176,26 @@ export class EnvironmentHost implements AsyncDisposable {
       }),
       functionOutput: this.#report.functionOutput,
       extensionOutput: this.#report.extensionOutput,
-      init: this.#runtimeInit(variables),
+      init,
       ...(booted !== undefined && { booted }),
     });
     return this.#life;
+  }
+
+  /** Call with how the init of a life has ended. */
+  initEnded(end: LifeEnd): void {
+    this.#codeCache?.initEnded(end);
+  }
+
+  /** Call after each answer: what the function has compiled is sent after the first. */
+  eventAnswered(): void {
+    const isAwaited = this.#codeCache?.awaitDelivery(() => this.#sandbox.limitCpu(true));
+    if (isAwaited === true) this.#sandbox.limitCpu(false);
+  }
+
+  /** True while the bootstrap, not the function, is at work between two events: not to be frozen. */
+  get isDelivering(): boolean {
+    return this.#codeCache?.isDelivering === true;
   }
 
   /** Init had the machine's whole CPU; from now on the share follows the memory setting. */
@@ -199,6 +224,7 @@ export class EnvironmentHost implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.endLife();
+    this.#codeCache?.[Symbol.dispose]();
     await this.#booted?.stop();
     await this.#sandbox[Symbol.asyncDispose]();
   }
@@ -233,6 +259,19 @@ export class EnvironmentHost implements AsyncDisposable {
       logGroupName: version.logGroupName,
       logStreamName: this.#report.logStreamName,
       warnings: this.launch.warnings,
+      ...(this.#codeCache !== undefined && {
+        codeCache: this.#codeCache.terms(this.#sandbox.paths.cache),
+      }),
     };
   }
+}
+
+function functionCodeCache(
+  launch: RuntimeLaunch,
+  version: FunctionVersion,
+  { codeCaches, clock }: EnvironmentHostServices,
+): FunctionCodeCache | undefined {
+  const key = codeCaches === undefined ? undefined : codeCacheKey(launch, version);
+  if (codeCaches === undefined || key === undefined) return undefined;
+  return new FunctionCodeCache(codeCaches, key, clock);
 }

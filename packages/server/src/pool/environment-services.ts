@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import type { CodeCacheStore } from '../artifacts/code-cache-store.ts';
 import type { Clock } from '../clock/clock.ts';
 import type { LogStore } from '../logs/log-store.ts';
 import type { SandboxDriver } from '../sandbox/sandbox.ts';
@@ -13,6 +14,8 @@ export interface EnvironmentHostServices {
   readonly driver: SandboxDriver;
   readonly launcher: RuntimeLauncher;
   readonly workers: WorkerPool;
+  /** Undefined where functions could write to what is shown to them. */
+  readonly codeCaches: CodeCacheStore | undefined;
   readonly startGate: StartGate;
   readonly clock: Clock;
   /** This server as a function on the host's own network reaches it. */

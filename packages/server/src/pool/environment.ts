@@ -120,6 +120,10 @@ export class Environment implements PooledEnvironment, Freezable {
   /** Called when it has been idle for the grace time. */
   freeze(): void {
     if (this.#state.kind !== 'ready' || this.#host === undefined) return;
+    if (this.#host.isDelivering) {
+      this.#services.freezer.becameIdle(this);
+      return;
+    }
     this.#host.freeze();
     this.#apply({ kind: 'frozen' });
   }
@@ -163,6 +167,7 @@ export class Environment implements PooledEnvironment, Freezable {
         slot,
       );
       const readyMs = clock.monotonicMs();
+      host.initEnded(end);
       if (end.kind !== 'ready') await readPrinted();
       this.#ending.signal.throwIfAborted();
       this.#report.initEnded(end, readyMs - initStartedMs, 'init', life.extensions);
@@ -209,6 +214,7 @@ export class Environment implements PooledEnvironment, Freezable {
       throw await this.#giveUp(error);
     }
     const durationMs = this.#services.clock.monotonicMs() - startedMs;
+    host.initEnded(end);
     if (end.kind !== 'ready') await readPrinted();
     this.#report.initEnded(end, durationMs, 'invoke', life.extensions);
     if (end.kind !== 'ready') return end;
@@ -220,6 +226,7 @@ export class Environment implements PooledEnvironment, Freezable {
   /** Writes END and REPORT when what the function printed has been read, and frees the environment. */
   async #settle(host: EnvironmentHost, durationMs: number): Promise<Buffer | undefined> {
     if (this.#state.kind === 'invoking') this.#apply({ kind: 'answered' });
+    host.eventAnswered();
     await readPrinted();
     const logTail = this.#report.endRequest(durationMs, host.memoryPeakMb, undefined);
     if (this.#state.kind === 'finishing') {

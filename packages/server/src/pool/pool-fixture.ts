@@ -92,6 +92,7 @@ export function startPool(
       driver,
       clock,
       workers,
+      codeCaches: undefined,
       events,
       freezer: new IdleFreezer(clock, FREEZE_GRACE_MS),
       functionEndpoint: undefined,

@@ -1,3 +1,18 @@
+/** Takes in the code that a runtime has compiled, in pieces; bounded by itself. */
+export interface CodeCacheSink {
+  add(chunk: Uint8Array): void;
+  /** All has been sent. */
+  end(): void;
+}
+
+/** The function's compiled code, for runtimes that know what to do with it. */
+export interface CodeCacheTerms {
+  /** Where an earlier environment's is, in guest paths. */
+  readonly folder?: string;
+  /** Gets this one's, once; absent where it is not wanted. */
+  readonly sink?: CodeCacheSink;
+}
+
 /** What a runtime is told once, before it loads the function. */
 export interface RuntimeInit {
   readonly handler: string;
@@ -15,6 +30,7 @@ export interface RuntimeInit {
   readonly logStreamName: string;
   /** Lines for the log before init starts, such as an interpreter that is not the one asked for. */
   readonly warnings: readonly string[];
+  readonly codeCache?: CodeCacheTerms;
 }
 
 /** One event as a runtime gets it. */
@@ -34,7 +50,11 @@ export interface RuntimeEvent {
 
 /** What a runtime answers to init or to an event. */
 export type RuntimeResult =
-  | { readonly kind: 'ready' }
+  | {
+      readonly kind: 'ready';
+      /** The compiled code that it was given does not fit. */
+      readonly codeCacheRejected?: boolean;
+    }
   | { readonly kind: 'response'; readonly payload: Uint8Array; readonly contentType: string }
   | {
       readonly kind: 'error';

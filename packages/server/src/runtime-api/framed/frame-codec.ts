@@ -12,6 +12,7 @@ export const FRAME = {
   streamStart: 0x86,
   streamChunk: 0x87,
   streamEnd: 0x88,
+  codeCache: 0x89,
 } as const;
 
 /** Length, type and length of the header. */

@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream';
 import { MAX_RESPONSE_BYTES } from '../../domain/limits.ts';
 import { responseTooLarge } from '../response-too-large.ts';
 import {
+  type CodeCacheSink,
   RuntimeGoneError,
   type RuntimeEvent,
   type RuntimeInit,
@@ -55,6 +56,9 @@ export class FramedSession implements RuntimeSession {
   #idle: PromiseWithResolvers<void> | undefined;
   #requestId = '';
   #stream: StreamedResponse | undefined;
+  /** Until all of it has come. */
+  #codeCache: CodeCacheSink | undefined;
+  #hasAnswered = false;
 
   constructor(channel: Duplex) {
     this.#channel = channel;
@@ -83,7 +87,15 @@ export class FramedSession implements RuntimeSession {
     if (this.#phase !== 'booted') throw new Error(`Cannot init a runtime that is ${this.#phase}`);
     this.#phase = 'initialising';
     const result = this.#call();
-    this.#channel.write(encodeFrame(FRAME.init, init));
+    const { codeCache, ...header } = init;
+    this.#codeCache = codeCache?.sink;
+    this.#channel.write(
+      encodeFrame(FRAME.init, {
+        ...header,
+        ...(codeCache?.folder !== undefined && { codeCache: codeCache.folder }),
+        ...(codeCache?.sink !== undefined && { collectCodeCache: true }),
+      }),
+    );
     return result;
   }
 
@@ -164,6 +176,8 @@ export class FramedSession implements RuntimeSession {
       case FRAME.ready:
       case FRAME.initError:
         return this.#receiveInitResult(frame);
+      case FRAME.codeCache:
+        return this.#receiveCodeCache(frame);
       default:
         return this.#violate(`a frame of unknown type 0x${frame.type.toString(16)}`);
     }
@@ -177,8 +191,25 @@ export class FramedSession implements RuntimeSession {
 
   #receiveInitResult(frame: Frame): void {
     if (!this.#expect(frame, 'initialising')) return;
-    if (frame.type === FRAME.ready) this.#settle('idle', { kind: 'ready' });
-    else this.#settle('failed', errorResult(frame));
+    if (frame.type === FRAME.initError) {
+      this.#settle('failed', errorResult(frame));
+      return;
+    }
+    const codeCacheRejected = frame.header['codeCache'] === 'rejected';
+    this.#settle('idle', { kind: 'ready', ...(codeCacheRejected && { codeCacheRejected }) });
+  }
+
+  /** Compiled code is only taken from a runtime that was asked for it and has run an event. */
+  #receiveCodeCache(frame: Frame): void {
+    const sink = this.#codeCache;
+    if (sink === undefined || !this.#hasAnswered || frame.oversize) {
+      this.#violate('compiled code that it was not asked for');
+      return;
+    }
+    sink.add(frame.payload);
+    if (frame.header['last'] !== true) return;
+    this.#codeCache = undefined;
+    sink.end();
   }
 
   #receiveResponse(frame: Frame): void {
@@ -241,6 +272,7 @@ export class FramedSession implements RuntimeSession {
     this.#pending = undefined;
     pending?.resolve(result);
     if (phase !== 'idle') return;
+    this.#hasAnswered ||= result.kind !== 'ready';
     this.#idle?.resolve();
     this.#idle = undefined;
   }
@@ -255,6 +287,7 @@ export class FramedSession implements RuntimeSession {
     this.#goneSoon.resolve(error);
     this.#phase = 'gone';
     this.#stream = undefined;
+    this.#codeCache = undefined;
     const pending = this.#pending;
     this.#pending = undefined;
     this.#channel.off('data', this.#onData);
