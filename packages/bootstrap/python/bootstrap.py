@@ -15,6 +15,12 @@ if __name__ == "__main__":
     sys.path[:] = [_here] + [entry for entry in sys.path if entry != _here]
     from hearth_guest import session
 
+    if "_HEARTH_PREPARE" in os.environ:
+        from hearth_guest import zygote
+
+        if zygote.is_wanted():
+            zygote.serve()
+
     # The function must not find its way around by the runtime's folder.
     sys.path.remove(_here)
     session.run()

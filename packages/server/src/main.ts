@@ -90,6 +90,7 @@ export async function startServer(config: ServerConfig): Promise<RunningServer> 
   const sandbox = await chooseSandboxDriver(config.sandbox, dataDir, {
     egress: config.egress,
     clock,
+    onFault: (what, cause) => reportFault(what)(cause),
   });
   parts.use(sandbox.driver);
   await sandbox.driver.sweep();

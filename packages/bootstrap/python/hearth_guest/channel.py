@@ -43,7 +43,7 @@ class Channel:
         self._received = b""
         os.set_blocking(fd, True)
         os.set_inheritable(fd, False)
-        os.register_at_fork(after_in_child=self._abandon)
+        os.register_at_fork(after_in_child=self.close)
 
     @property
     def is_owned(self) -> bool:
@@ -107,8 +107,9 @@ class Channel:
         if not self.is_owned:
             raise ChannelClosed
 
-    def _abandon(self) -> None:
-        """In a forked child: a copy of the descriptor would keep the server from seeing our end."""
+    def close(self) -> None:
+        """Hangs up. Also in a forked child: a copy of the descriptor would keep the server from
+        seeing our end."""
         fd, self._fd = self._fd, -1
         try:
             if fd >= 0:

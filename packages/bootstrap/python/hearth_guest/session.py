@@ -44,7 +44,11 @@ def run() -> NoReturn:
 def _serve() -> NoReturn:
     channel = Channel(int(os.environ.get("_HEARTH_CHANNEL_FD", "3")))
     log_fd = os.environ.get("_LAMBDA_TELEMETRY_LOG_FD")
-    sink = LogSink(None if log_fd is None else int(log_fd))
+    converse(channel, LogSink(None if log_fd is None else int(log_fd)))
+
+
+def converse(channel: Channel, sink: LogSink) -> NoReturn:
+    """Serves one function. Raises ChannelClosed when the server has hung up."""
     prepare_output()
     version = "%d.%d.%d" % sys.version_info[:3]
     channel.send(frames.BOOTED, b'{"languageVersion":"%s"}' % version.encode())

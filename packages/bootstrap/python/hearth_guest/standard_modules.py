@@ -21,6 +21,16 @@ _LOADED_ON_AWS = frozenset(
 )
 
 
+# Modules that the zygote has loaded, where this process comes from one.
+_find_prepared: Callable[[str, object, bool], ModuleSpec | None] | None = None
+
+
+def use_prepared(find: Callable[[str, object, bool], ModuleSpec | None]) -> None:
+    """Modules are taken from `find` first; see `prepared_modules.find`."""
+    global _find_prepared
+    _find_prepared = find
+
+
 class StandardModules:
     """An entry of `sys.meta_path`."""
 
@@ -32,9 +42,10 @@ class StandardModules:
     def find_spec(
         self, name: str, path: object = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        if name not in _LOADED_ON_AWS:
-            return None
-        spec = PathFinder.find_spec(name, self._path, target)
+        is_known = name in _LOADED_ON_AWS
+        spec = None if _find_prepared is None else _find_prepared(name, path, is_known)
+        if spec is None and is_known:
+            spec = PathFinder.find_spec(name, self._path, target)
         if name == "logging" and spec is not None and spec.loader is not None:
             self._call_after(spec)
         return spec

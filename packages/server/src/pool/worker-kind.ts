@@ -19,9 +19,15 @@ export function workerKindOf(
     const { argv, environment } = launch.command(paths, startVariables(version, paths));
     return {
       argv,
-      environment: { ...environment, ...WORKER_ENVIRONMENT },
+      environment: {
+        ...environment,
+        ...WORKER_ENVIRONMENT,
+        // An interpreter may come with its library, whose place on the host it knows.
+        ...(launch.family === 'python' && { LD_LIBRARY_PATH: `${paths.language}/lib` }),
+      },
       cwd: '/',
       descriptors: 'channel' as const,
+      forkable: launch.family === 'python',
     };
   };
   return {

@@ -90,6 +90,13 @@ export interface GuestCommand {
   readonly cwd: string;
   /** What it has open: `standard` 0 to 2; `channel` also 3, the channel, and 4, for log frames. */
   readonly descriptors: 'channel' | 'standard';
+  /**
+   * True for a program that, when it has a socket as descriptor 5, prepares itself and then forks
+   * guests on request (PROTOCOL.md of the bootstraps, "Zygote"). A driver that `forksGuests` may start
+   * it so with the same arguments, variables and runtime folders as root of the host, and fork this
+   * guest rather than execute it. To the guest both are the same.
+   */
+  readonly forkable?: boolean;
 }
 
 /** How a guest's main process ended; exactly one of `code` and `signal` is set. */
@@ -159,6 +166,8 @@ export interface Sandbox extends AsyncDisposable {
 export interface SandboxCapabilities {
   /** A generic sandbox may run processes before it is assigned. */
   readonly assignsRunning: boolean;
+  /** Guests whose command is `forkable` are forked, in a fraction of the time and memory. */
+  readonly forksGuests: boolean;
 }
 
 /** A way of making sandboxes. Safe for concurrent calls. */

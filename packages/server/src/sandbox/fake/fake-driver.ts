@@ -138,7 +138,7 @@ export function createFakeDriver(script: FakeScript): SandboxDriver {
 class FakeDriver implements DriverCore {
   readonly name = 'fake';
   readonly enforcement = enforcementOf([]);
-  readonly capabilities = { assignsRunning: true };
+  readonly capabilities = { assignsRunning: true, forksGuests: false };
   readonly #script: FakeScript;
 
   constructor(script: FakeScript) {

@@ -1,3 +1,4 @@
+import { loadDescriptorCalls } from '../../system-calls/descriptor-calls.ts';
 import { SystemClock } from '../../clock/system-clock.ts';
 import { type EnforcementFact, enforcementOf } from '../enforcement-facts.ts';
 import { type DriverCore, GuardedDriver } from '../guarded-driver.ts';
@@ -7,6 +8,7 @@ import {
   type Sandbox,
   type SandboxAssignment,
   type SandboxCapabilities,
+  type SandboxDirectories,
   type SandboxDriver,
   type SandboxEnforcement,
   SandboxError,
@@ -21,6 +23,7 @@ import { type HostOptions, NamespaceHost } from './namespace-host.ts';
 import { SandboxControl } from './sandbox-control.ts';
 import type { SandboxPlace } from './sandbox-place.ts';
 import { findSandboxPrograms, type SandboxPrograms } from './sandbox-programs.ts';
+import { GuestForks } from './zygote/guest-forks.ts';
 
 /**
  * Sandboxes made of Linux namespaces by bubblewrap. As root each environment also has a user, a
@@ -40,6 +43,7 @@ export async function openNamespaceDriver(
     host = await NamespaceHost.open(dataDir, {
       egress: 'internet',
       clock: new SystemClock(),
+      onFault: () => {},
       ...options,
     });
   } catch (error) {
@@ -47,8 +51,16 @@ export async function openNamespaceDriver(
     throw new SandboxError(`Cannot prepare sandboxes: ${reason}`, { cause: error });
   }
   const facts = namespaceFacts(host);
-  const driver = new GuardedDriver(new NamespaceDriver(host, programs, enforcementOf(facts)));
+  const forks = host.isPrivileged ? await openGuestForks(host, programs) : undefined;
+  const driver = new GuardedDriver(new NamespaceDriver(host, programs, forks, enforcementOf(facts)));
   return { driver, facts };
+}
+
+async function openGuestForks(host: NamespaceHost, { bwrap }: SandboxPrograms) {
+  const { calls, image, filter, clock, onFault } = host;
+  const descriptors = await loadDescriptorCalls();
+  const newTag = () => host.instance.tagPlan()?.tag;
+  return new GuestForks({ calls, descriptors, bwrap, image, newTag, filter, clock, onFault });
 }
 
 class NamespaceDriver implements DriverCore {
@@ -57,12 +69,19 @@ class NamespaceDriver implements DriverCore {
   readonly capabilities: SandboxCapabilities;
   readonly #host: NamespaceHost;
   readonly #programs: SandboxPrograms;
+  readonly #forks: GuestForks | undefined;
 
-  constructor(host: NamespaceHost, programs: SandboxPrograms, enforcement: SandboxEnforcement) {
+  constructor(
+    host: NamespaceHost,
+    programs: SandboxPrograms,
+    forks: GuestForks | undefined,
+    enforcement: SandboxEnforcement,
+  ) {
     this.#host = host;
     this.#programs = programs;
+    this.#forks = forks;
     this.enforcement = enforcement;
-    this.capabilities = { assignsRunning: host.isPrivileged };
+    this.capabilities = { assignsRunning: host.isPrivileged, forksGuests: forks !== undefined };
   }
 
   async create(spec: SandboxSpec, signal: AbortSignal): Promise<Sandbox> {
@@ -83,7 +102,9 @@ class NamespaceDriver implements DriverCore {
       addedDescriptors:
         filter === undefined ? [] : [{ option: '--seccomp', open: () => filter.openProgram() }],
     };
-    return new NamespaceSandbox(host, plan, place, network, made.move());
+    const { directories } = spec;
+    const forking = this.#forks && { forks: this.#forks, directories };
+    return new NamespaceSandbox(host, plan, place, network, forking, made.move());
   }
 
   sweep(): Promise<void> {
@@ -91,8 +112,15 @@ class NamespaceDriver implements DriverCore {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#forks?.[Symbol.asyncDispose]();
     await this.#host[Symbol.asyncDispose]();
   }
+}
+
+/** What a sandbox needs to have guests forked. */
+interface Forking {
+  readonly forks: GuestForks;
+  readonly directories: SandboxDirectories;
 }
 
 class NamespaceSandbox implements Sandbox {
@@ -102,6 +130,7 @@ class NamespaceSandbox implements Sandbox {
   readonly #plan: LaunchPlan;
   readonly #place: SandboxPlace;
   readonly #control: SandboxControl;
+  readonly #forking: Forking | undefined;
   readonly #made: AsyncDisposableStack;
 
   constructor(
@@ -109,6 +138,7 @@ class NamespaceSandbox implements Sandbox {
     plan: LaunchPlan,
     place: SandboxPlace,
     network: GuestNetwork,
+    forking: Forking | undefined,
     made: AsyncDisposableStack,
   ) {
     this.#host = host;
@@ -116,6 +146,7 @@ class NamespaceSandbox implements Sandbox {
     this.#place = place;
     this.#control = new SandboxControl(place.group);
     this.network = network;
+    this.#forking = forking;
     this.#made = made;
   }
 
@@ -126,15 +157,20 @@ class NamespaceSandbox implements Sandbox {
   async start(command: GuestCommand, signal: AbortSignal): Promise<GuestProcess> {
     checkWorkingFolder(command.cwd);
     const plan = this.#plan;
-    const parameters = bwrapArguments(
-      this.#host.image,
-      this.#place.folders,
-      command,
-      plan.addedDescriptors.map(({ option }) => option),
-    );
-    const tag = this.#host.instance.tagPlan()?.tag;
     const setting = { plan, control: this.#control };
-    return startNamespaceGuest(setting, tag, parameters, command, signal);
+    const tag = this.#host.instance.tagPlan()?.tag;
+    const execute = (program: GuestCommand): Promise<GuestProcess> => {
+      const added = plan.addedDescriptors.map(({ option }) => option);
+      const parameters = bwrapArguments(this.#host.image, this.#place.folders, program, added);
+      return startNamespaceGuest(setting, tag, parameters, program, signal);
+    };
+    if (command.forkable === true && this.#forking !== undefined) {
+      const { forks, directories } = this.#forking;
+      const start = { setting, directories, tag, execute, signal };
+      const forked = await forks.start(command, start);
+      if (forked !== undefined) return forked;
+    }
+    return execute(command);
   }
 
   limitCpu(limited: boolean): void {

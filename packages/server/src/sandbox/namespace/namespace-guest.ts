@@ -91,7 +91,7 @@ interface FirstProcess {
   readonly killsBefore: number;
 }
 
-class NamespaceGuest implements GuestProcess {
+export class NamespaceGuest implements GuestProcess {
   readonly channel;
   readonly stdout;
   readonly stderr;
@@ -129,6 +129,14 @@ class NamespaceGuest implements GuestProcess {
   /** True once bubblewrap has ended. */
   get ended(): boolean {
     return this.#ended;
+  }
+
+  /**
+   * A descriptor of the first process, by which others find the guest's namespaces; undefined once
+   * it is gone.
+   */
+  get firstProcess(): number | undefined {
+    return this.#gone ? undefined : this.#first.descriptor;
   }
 
   /** Keeps hold of the program, so that its exit can be asked for once it is gone. */

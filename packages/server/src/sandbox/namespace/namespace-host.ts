@@ -38,9 +38,11 @@ export interface HostOptions {
   /** Where functions may connect to. */
   readonly egress: EgressChoice;
   readonly clock: Clock;
+  /** Called where something does not work that can be done in another way. */
+  readonly onFault: (what: string, cause: unknown) => void;
 }
 
-interface HostParts {
+interface HostParts extends Pick<HostOptions, 'clock' | 'onFault'> {
   readonly calls: LinuxSystemCalls;
   readonly instance: ServerInstance;
   readonly image: SystemImage;
@@ -61,6 +63,8 @@ export class NamespaceHost implements AsyncDisposable {
   readonly filter: SeccompFilter | undefined;
   /** Why /tmp is in memory; undefined where it is on disk, and where nothing caps it. */
   readonly diskObstacle: DiskObstacle | undefined;
+  readonly clock: Clock;
+  readonly onFault: HostOptions['onFault'];
   readonly #privileges: Privileges | undefined;
   readonly #checkCodeFolder: (task: string) => void;
   readonly #owned: AsyncDisposableStack;
@@ -72,13 +76,16 @@ export class NamespaceHost implements AsyncDisposable {
     this.network = parts.network;
     this.filter = parts.filter;
     this.diskObstacle = parts.diskObstacle;
+    this.clock = parts.clock;
+    this.onFault = parts.onFault;
     this.#privileges = parts.privileges;
     this.#checkCodeFolder = parts.checkCodeFolder;
     this.#owned = owned;
   }
 
   /** Rejects, and leaves nothing behind, where the machine does not allow it. */
-  static async open(dataDir: string, { egress, clock }: HostOptions): Promise<NamespaceHost> {
+  static async open(dataDir: string, options: HostOptions): Promise<NamespaceHost> {
+    const { egress, clock, onFault } = options;
     const calls = await loadLinuxSystemCalls();
     const isRoot = process.getuid?.() === 0;
     const plan = isRoot ? planControlGroups() : undefined;
@@ -98,7 +105,7 @@ export class NamespaceHost implements AsyncDisposable {
     if (plan === undefined) {
       const network = owned.use(sharedNetwork(egress, 'the server does not run as root'));
       const image = new SystemImage(instance.folder, network);
-      const parts = { calls, instance, image, network, filter, checkCodeFolder };
+      const parts = { calls, instance, image, network, filter, checkCodeFolder, clock, onFault };
       return new NamespaceHost(
         { ...parts, privileges: undefined, diskObstacle: undefined },
         owned.move(),
@@ -130,7 +137,7 @@ export class NamespaceHost implements AsyncDisposable {
     const image = new SystemImage(mountFolder, network);
     const diskObstacle = temporary.obstacle;
     const parts = { calls, instance, image, network, filter, privileges, checkCodeFolder };
-    return new NamespaceHost({ ...parts, diskObstacle }, owned.move());
+    return new NamespaceHost({ ...parts, clock, onFault, diskObstacle }, owned.move());
   }
 
   /** True where the server is root: users, mounts and control groups of its own. */

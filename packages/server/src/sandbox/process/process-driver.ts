@@ -32,7 +32,7 @@ export async function openProcessDriver(dataDir: string): Promise<SandboxDriver>
 class ProcessDriver implements DriverCore {
   readonly name = 'process';
   readonly enforcement = enforcementOf([]);
-  readonly capabilities = { assignsRunning: true };
+  readonly capabilities = { assignsRunning: true, forksGuests: false };
   readonly #instance: ServerInstance;
 
   constructor(instance: ServerInstance) {

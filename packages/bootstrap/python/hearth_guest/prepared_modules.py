@@ -1,0 +1,91 @@
+"""Modules that a zygote has loaded, for functions that import them.
+
+They are not in `sys.modules` before: there they would hide files of the same name in the function's
+folder, which come first on AWS.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib.machinery import ModuleSpec, PathFinder
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
+
+# What clients of AWS and common functions need. Not among them: what keeps a secret or something of
+# the environment from the moment it is loaded (multiprocessing, zoneinfo).
+_NAMES = (
+    "base64 binascii bisect calendar collections.abc concurrent.futures.thread contextlib copy "
+    "csv ctypes dataclasses datetime decimal email.message email.parser email.utils enum "
+    "fnmatch functools gzip hashlib heapq hmac html http.client http.cookies inspect io itertools "
+    "json logging math mimetypes numbers operator pathlib pickle platform queue quopri random re "
+    "secrets select shutil signal socket ssl stat string struct subprocess tempfile textwrap "
+    "threading time traceback types typing unicodedata urllib.parse urllib.request uuid warnings "
+    "weakref xml.etree.ElementTree zipfile zlib"
+).split()
+
+_loaded: dict[str, ModuleType] = {}
+
+
+def load(before: frozenset[str]) -> None:
+    """Loads them; everything that was loaded and is not in `before` is set aside."""
+    import importlib
+
+    for name in _NAMES:
+        try:
+            importlib.import_module(name)
+        except ImportError:
+            pass  # a part that this interpreter was built without
+    for name in [name for name in sys.modules if name not in before]:
+        if not name.startswith("hearth_guest"):
+            _loaded[name] = sys.modules.pop(name)
+
+
+def find(name: str, path: object, always: bool) -> ModuleSpec | None:
+    """The specification of a module that is set aside, which it then is no more.
+
+    None where there is none, or where the function has a module of this name and not `always`.
+    """
+    module = _loaded.pop(name, None)
+    if module is None:
+        return None
+    if path is None:
+        if not always and _is_shadowed(name):
+            prefix = name + "."
+            for inner in [inner for inner in _loaded if inner.startswith(prefix)]:
+                del _loaded[inner]
+            return None
+    elif getattr(sys.modules.get(name.rpartition(".")[0]), "__path__", None) != path:
+        return None
+    return ModuleSpec(name, _Loader(module), is_package=hasattr(module, "__path__"))
+
+
+def _is_shadowed(name: str) -> bool:
+    """Whether an entry of the module path before the standard library has a module of this name."""
+    if name in sys.builtin_module_names:
+        return False
+    import os
+
+    library = os.path.dirname(os.__file__)
+    try:
+        first = sys.path[: sys.path.index(library)]
+    except ValueError:
+        first = sys.path
+    spec = PathFinder.find_spec(name, first)
+    # A folder without code is only taken where there is nothing else.
+    return spec is not None and spec.loader is not None and spec.origin is not None
+
+
+class _Loader:
+    """Gives a module that is complete, with the specification it had."""
+
+    def __init__(self, module: ModuleType) -> None:
+        self._module = module
+        self._spec = module.__spec__
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        return self._module
+
+    def exec_module(self, module: ModuleType) -> None:
+        module.__spec__ = self._spec

@@ -1,0 +1,196 @@
+import { closeSync, openSync } from 'node:fs';
+import { Socket } from 'node:net';
+import type { DescriptorCalls } from '../../../system-calls/descriptor-calls.ts';
+import { Resource, Signal } from '../../../system-calls/linux-system-calls.ts';
+import { exitWithCode, exitWithSignal } from '../../guest-exit.ts';
+import { guestStdio, type GuestStreams } from '../../guest-streams.ts';
+import type { ProcessTag } from '../../process-tag.ts';
+import { signalTree } from '../../process-tree.ts';
+import { type GuestCommand, type GuestExit, type GuestProcess, SandboxError } from '../../sandbox.ts';
+import type { ControlGroup } from '../control-group.ts';
+import { OPEN_FILES } from '../launch-bwrap.ts';
+import { type GuestSetting, NamespaceGuest } from '../namespace-guest.ts';
+import { GUEST_GID, GUEST_UID } from '../system-image.ts';
+import type { ForkedProgram, NamedDescriptor, Zygote } from './zygote.ts';
+
+/** What a fork is made with. */
+export interface ForkPlan {
+  readonly zygote: Zygote;
+  readonly descriptors: DescriptorCalls;
+  /** Opens the filter of system calls; the caller closes it. */
+  readonly openFilter: (() => number) | undefined;
+  readonly tag: ProcessTag | undefined;
+}
+
+/** As `exitWithSignal` calls SIGKILL. */
+const KILLED = exitWithSignal(Signal.kill).signal;
+
+/**
+ * Forks a guest into a sandbox that is there already, kept by a program that does nothing. Rejects
+ * where that fails; the caller then ends the keeper, and with it what may have come into being.
+ */
+export async function forkGuest(
+  setting: GuestSetting,
+  keeper: NamespaceGuest,
+  plan: ForkPlan,
+  command: GuestCommand,
+): Promise<GuestProcess> {
+  const killsBefore = setting.control.outOfMemoryKills();
+  const first = keeper.firstProcess;
+  if (first === undefined) throw new SandboxError('its sandbox has ended');
+  using opened = new DisposableStack();
+  const opening = (descriptor: number): number => opened.adopt(descriptor, closeSync);
+  const streams = openStreams(plan.descriptors, command.descriptors, opening);
+  try {
+    const program = await plan.zygote.fork({
+      uid: GUEST_UID,
+      gid: GUEST_GID,
+      cwd: command.cwd,
+      limits: [
+        [Resource.openFiles, BigInt(OPEN_FILES), BigInt(OPEN_FILES)],
+        [Resource.coreBytes, 0n, 0n],
+        ...(plan.tag === undefined
+          ? []
+          : ([[Resource.realtimeCpuMicroseconds, plan.tag.value, undefined]] as const)),
+      ],
+      descriptors: [
+        ['firstProcess', first],
+        ...streams.theirs.map((descriptor): NamedDescriptor => ['stdio', descriptor]),
+        ...(plan.openFilter === undefined
+          ? []
+          : ([['filter', opening(plan.openFilter())]] as const)),
+        ...groupDescriptors(setting.plan.group, opening),
+      ],
+    });
+    return new ForkedGuest(setting, keeper, program, streams, killsBefore);
+  } catch (error) {
+    for (const stream of [streams.channel, streams.stdout, streams.stderr, streams.log]) {
+      stream?.destroy();
+    }
+    throw error;
+  }
+}
+
+class ForkedGuest implements GuestProcess {
+  readonly channel;
+  readonly stdout;
+  readonly stderr;
+  readonly log;
+  readonly exited: Promise<GuestExit>;
+  readonly #setting: GuestSetting;
+  readonly #keeper: NamespaceGuest;
+  readonly #program: ForkedProgram;
+  readonly #killsBefore: number;
+  /** True where the server has ended a program that was alive. */
+  #killed = false;
+  #ended = false;
+
+  constructor(
+    setting: GuestSetting,
+    keeper: NamespaceGuest,
+    program: ForkedProgram,
+    streams: GuestStreams,
+    killsBefore: number,
+  ) {
+    this.channel = streams.channel;
+    this.stdout = streams.stdout;
+    this.stderr = streams.stderr;
+    this.log = streams.log;
+    this.#setting = setting;
+    this.#keeper = keeper;
+    this.#program = program;
+    this.#killsBefore = killsBefore;
+    setting.control.add(this);
+    setting.control.peaks.add(program.pid);
+    this.exited = this.#end();
+  }
+
+  terminate(): void {
+    if (!this.#ended) {
+      this.#setting.plan.calls.signalProcess(this.#program.descriptor, Signal.terminate);
+    }
+  }
+
+  async kill(): Promise<void> {
+    if (this.#ended) return;
+    if (!this.#setting.plan.calls.hasEnded(this.#program.descriptor)) this.#killed = true;
+    await this.#keeper.kill();
+    await this.exited;
+  }
+
+  setStopped(stopped: boolean): void {
+    if (!this.#ended) signalTree(this.#program.pid, stopped ? 'SIGSTOP' : 'SIGCONT');
+  }
+
+  /** The program's end is that of all it has started, which the keeper's first process takes along. */
+  async #end(): Promise<GuestExit> {
+    const { calls } = this.#setting.plan;
+    const { descriptor, pid } = this.#program;
+    await calls.processEnded(descriptor);
+    await this.#keeper.kill();
+    const status = (await this.#program.ended) ?? calls.waitStatus(descriptor);
+    this.#ended = true;
+    this.#setting.control.remove(this);
+    this.#setting.control.peaks.remove(pid);
+    closeSync(descriptor);
+    if (status?.code !== undefined) return exitWithCode(status.code);
+    const exit = exitWithSignal(status?.signal ?? Signal.kill);
+    if (exit.signal !== KILLED || this.#killed) return exit;
+    const outOfMemory = this.#setting.control.takeOutOfMemoryKill(this.#killsBefore);
+    return { ...exit, outOfMemory };
+  }
+}
+
+/** Sockets for each of a guest's descriptors; those for the guest are closed by the caller. */
+function openStreams(
+  calls: DescriptorCalls,
+  descriptors: GuestCommand['descriptors'],
+  opening: (descriptor: number) => number,
+): GuestStreams & { readonly theirs: readonly number[] } {
+  const theirs: number[] = [];
+  const ours: (Socket | undefined)[] = [];
+  for (const kind of guestStdio(descriptors)) {
+    if (kind === 'ignore') {
+      theirs.push(opening(openSync('/dev/null', 'r+')));
+      ours.push(undefined);
+      continue;
+    }
+    const pair = calls.createSocketPair();
+    theirs.push(opening(pair.theirs));
+    const socket = new Socket({ fd: pair.ours });
+    // A guest may close its end whenever it likes; the exit tells why.
+    socket.on('error', () => {});
+    ours.push(socket);
+  }
+  const [, stdout, stderr, channel, log] = ours;
+  if (stdout === undefined || stderr === undefined) throw new Error('a guest has its output');
+  return { theirs, stdout, stderr, channel, log };
+}
+
+function groupDescriptors(
+  group: ControlGroup | undefined,
+  opening: (descriptor: number) => number,
+): NamedDescriptor[] {
+  if (group === undefined) return [];
+  const open = (path: string): number => opening(openSync(path, 'r+'));
+  const { old, unified } = group.entrances();
+  return [
+    ...old.flatMap(({ tasks, home }): NamedDescriptor[] => [
+      ['group', open(tasks)],
+      ['homeGroup', firstThere(home, open)],
+    ]),
+    ...unified.map((path): NamedDescriptor => ['unifiedGroup', open(path)]),
+  ];
+}
+
+/** Someone may have removed the server's group. */
+function firstThere(paths: readonly string[], open: (path: string) => number): number {
+  for (const path of paths.slice(0, -1)) {
+    try {
+      return open(path);
+    } catch {
+      // The next, then.
+    }
+  }
+  return open(paths.at(-1) ?? '');
+}

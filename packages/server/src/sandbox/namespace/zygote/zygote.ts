@@ -1,0 +1,214 @@
+import { closeSync } from 'node:fs';
+import {
+  type LinuxSystemCalls,
+  Signal,
+  type WaitStatus,
+} from '../../../system-calls/linux-system-calls.ts';
+import { SandboxError } from '../../sandbox.ts';
+import { parentOf } from '../launch-bwrap.ts';
+import { parseZygoteMessage, type ZygoteMessage } from './zygote-messages.ts';
+import { startZygoteProcess, type ZygoteLaunch, type ZygoteProcess } from './zygote-process.ts';
+
+/** A descriptor to give away, and what for; names may stand several times. */
+export type NamedDescriptor = readonly [name: string, descriptor: number];
+
+/** What a fork becomes; see the bootstrap's protocol. */
+export interface ForkRequest {
+  readonly uid: number;
+  readonly gid: number;
+  readonly cwd: string;
+  /** Number of the resource, soft limit, hard limit or undefined where it stays. */
+  readonly limits: readonly (readonly [number, bigint, bigint | undefined])[];
+  /** Stay the caller's, which may close them as soon as `fork` has returned its promise. */
+  readonly descriptors: readonly NamedDescriptor[];
+}
+
+/** A process that came from a zygote. */
+export interface ForkedProgram {
+  readonly pid: number;
+  /** Of `openProcess`; closed by the caller once `ended` has settled. */
+  readonly descriptor: number;
+  /** Undefined where nobody can tell: the zygote had ended before. */
+  readonly ended: Promise<WaitStatus | undefined>;
+}
+
+interface Pending {
+  readonly entered: PromiseWithResolvers<ForkedProgram>;
+  program: ForkedProgram | undefined;
+}
+
+const READY_TIMEOUT_MS = 30_000;
+
+/** A prepared interpreter that forks itself into sandboxes. */
+export class Zygote {
+  /** Settles with what it printed when it is gone. */
+  readonly ended: Promise<string>;
+  readonly #calls: LinuxSystemCalls;
+  readonly #process: ZygoteProcess;
+  readonly #pending = new Map<number, Pending>();
+  readonly #children = new Map<number, PromiseWithResolvers<WaitStatus | undefined>>();
+  readonly #ready = Promise.withResolvers<void>();
+  #pid: number | undefined;
+  #requests = 0;
+  #isRetired = false;
+
+  private constructor(calls: LinuxSystemCalls, process: ZygoteProcess) {
+    this.#calls = calls;
+    this.#process = process;
+    // Nobody may be waiting for it.
+    this.#ready.promise.catch(() => {});
+    this.ended = process.ended.then((printed) => {
+      this.#end(printed);
+      return printed;
+    });
+    void this.#listen();
+  }
+
+  /** Rejects, and leaves nothing behind, where it does not come up. */
+  static async start(launch: ZygoteLaunch, signal: AbortSignal): Promise<Zygote> {
+    const zygote = new Zygote(launch.calls, await startZygoteProcess(launch));
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(READY_TIMEOUT_MS)]);
+    const onAbort = (): void => zygote.kill();
+    limit.addEventListener('abort', onAbort, { once: true });
+    if (limit.aborted) zygote.kill();
+    try {
+      await zygote.#ready.promise;
+      return zygote;
+    } catch (error) {
+      zygote.kill();
+      await zygote.ended;
+      throw error;
+    } finally {
+      limit.removeEventListener('abort', onAbort);
+    }
+  }
+
+  /** How many forks it has been asked for. */
+  get forks(): number {
+    return this.#requests;
+  }
+
+  /** True once it waits for its last fork to end. */
+  get isRetired(): boolean {
+    return this.#isRetired;
+  }
+
+  /** Settles when the fork is in its sandbox. Rejects where it did not get there; then it is gone. */
+  fork({ descriptors, limits, ...rest }: ForkRequest): Promise<ForkedProgram> {
+    const id = (this.#requests += 1);
+    const pending: Pending = { entered: Promise.withResolvers(), program: undefined };
+    const request = {
+      id,
+      ...rest,
+      // As text, as they are larger than what numbers of JSON can be.
+      limits: limits.map(([resource, soft, hard]) => [
+        resource,
+        String(soft),
+        hard === undefined ? null : String(hard),
+      ]),
+      descriptors: descriptors.map(([name]) => name),
+    };
+    try {
+      const numbers = descriptors.map(([, descriptor]) => descriptor);
+      this.#process.send(JSON.stringify(request), numbers);
+      this.#pending.set(id, pending);
+    } catch (error) {
+      pending.entered.reject(error);
+    }
+    return pending.entered.promise;
+  }
+
+  /** Ends when the last of its forks has ended, whose exits it tells until then. */
+  retire(): void {
+    this.#isRetired = true;
+    this.#endIfUnused();
+  }
+
+  /** Its forks live on; how they end is told as far as the kernel can. */
+  kill(): void {
+    this.#process.kill();
+  }
+
+  async #listen(): Promise<void> {
+    try {
+      for await (const line of this.#process.lines) this.#take(parseZygoteMessage(line));
+    } catch (error) {
+      this.#ready.reject(error);
+      this.kill();
+    }
+  }
+
+  #take(message: ZygoteMessage): void {
+    switch (message.kind) {
+      case 'ready':
+        this.#pid = message.pid;
+        this.#ready.resolve();
+        return;
+      case 'forked':
+        this.#forked(message.id, message.pid);
+        return;
+      case 'ended':
+        this.#children.get(message.pid)?.resolve(message.status);
+        this.#children.delete(message.pid);
+        this.#endIfUnused();
+        return;
+      case 'entered':
+      case 'failed': {
+        const pending = this.#pending.get(message.id);
+        if (pending === undefined) return;
+        this.#pending.delete(message.id);
+        if (message.kind === 'entered' && pending.program !== undefined) {
+          pending.entered.resolve(pending.program);
+        } else this.#failed(pending, message.kind === 'failed' ? message.reason : 'it has ended');
+        this.#endIfUnused();
+      }
+    }
+  }
+
+  /** Its number is its own until the zygote has waited for it, which it tells afterwards. */
+  #forked(id: number, pid: number): void {
+    const pending = this.#pending.get(id);
+    if (pending === undefined) return;
+    let descriptor: number;
+    try {
+      descriptor = this.#calls.openProcess(pid);
+    } catch {
+      return; // it has ended already, which comes next
+    }
+    if (!isChild(pid, this.#pid)) {
+      closeSync(descriptor);
+      return;
+    }
+    const ended = Promise.withResolvers<WaitStatus | undefined>();
+    this.#children.set(pid, ended);
+    pending.program = { pid, descriptor, ended: ended.promise };
+  }
+
+  #failed({ entered, program }: Pending, reason: string): void {
+    entered.reject(new SandboxError(`Cannot fork a guest: ${reason}`));
+    if (program === undefined) return;
+    this.#calls.signalProcess(program.descriptor, Signal.kill);
+    void program.ended.then(() => closeSync(program.descriptor));
+  }
+
+  #end(printed: string): void {
+    const reason = printed.trim().split('\n').at(-1) || 'it ended without a message';
+    this.#ready.reject(new SandboxError(`Cannot prepare guests: ${reason}`));
+    for (const pending of this.#pending.values()) this.#failed(pending, reason);
+    this.#pending.clear();
+    for (const child of this.#children.values()) child.resolve(undefined);
+    this.#children.clear();
+  }
+
+  #endIfUnused(): void {
+    if (this.#isRetired && this.#children.size === 0 && this.#pending.size === 0) this.kill();
+  }
+}
+
+function isChild(pid: number, parent: number | undefined): boolean {
+  try {
+    return parentOf(pid) === parent;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,181 @@
+import { join } from 'node:path';
+import { realpath } from 'node:fs/promises';
+import type { Clock, Timer } from '../../../clock/clock.ts';
+import type { DescriptorCalls } from '../../../system-calls/descriptor-calls.ts';
+import type { LinuxSystemCalls } from '../../../system-calls/linux-system-calls.ts';
+import type { ProcessTag } from '../../process-tag.ts';
+import type { GuestCommand, SandboxDirectories } from '../../sandbox.ts';
+import { GUEST_PATHS } from '../bwrap-arguments.ts';
+import type { SystemImage } from '../system-image.ts';
+import { changeableByOthers } from './trusted-path.ts';
+import { Zygote } from './zygote.ts';
+import { zygoteOptions } from './zygote-options.ts';
+
+export interface ZygotesOptions {
+  readonly calls: LinuxSystemCalls;
+  readonly descriptors: DescriptorCalls;
+  readonly bwrap: string;
+  readonly image: Pick<SystemImage, 'arguments'>;
+  readonly newTag: () => ProcessTag | undefined;
+  readonly clock: Clock;
+  readonly onFault: (what: string, cause: unknown) => void;
+}
+
+/**
+ * The forks of one zygote share the secret of Python's hashes and the layout of their memory: what
+ * one function finds out about itself helps against so many others, and no more.
+ */
+export const MAX_FORKS = 100;
+const MAX_AGE_MS = 600_000;
+/** After one failed, guests are executed for so long. */
+const RETRY_MS = 10_000;
+
+interface Kind {
+  readonly command: GuestCommand;
+  readonly directories: SandboxDirectories;
+  current: Promise<Zygote> | undefined;
+  startedMs: number;
+  takenMs: number;
+  retryAtMs: number;
+  idleTimer: Timer | undefined;
+}
+
+/** One zygote for each kind of guest that can be forked; made on first use, and renewed. */
+export class Zygotes implements AsyncDisposable {
+  readonly #options: ZygotesOptions;
+  readonly #kinds = new Map<string, Kind>();
+  /** All that live, the retired ones too. */
+  readonly #living = new Set<Zygote>();
+  readonly #closing = new AbortController();
+
+  constructor(options: ZygotesOptions) {
+    this.#options = options;
+  }
+
+  /** Undefined where guests of this kind have to be executed. */
+  async take(command: GuestCommand, directories: SandboxDirectories): Promise<Zygote | undefined> {
+    if (this.#closing.signal.aborted) return undefined;
+    const kind = this.#kind(command, directories);
+    const nowMs = this.#options.clock.monotonicMs();
+    kind.takenMs = nowMs;
+    if (nowMs < kind.retryAtMs) return undefined;
+    kind.current ??= this.#start(kind);
+    try {
+      const zygote = await kind.current;
+      if (this.#isUsedUp(kind, zygote)) this.#renew(kind, zygote);
+      return zygote;
+    } catch {
+      return undefined; // told already
+    }
+  }
+
+  /** Those that serve, and those that are retired and whose forks still live. */
+  get living(): readonly Zygote[] {
+    return [...this.#living];
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closing.abort();
+    for (const kind of this.#kinds.values()) {
+      kind.idleTimer?.cancel();
+      await kind.current?.catch(() => {});
+    }
+    await Promise.all(
+      this.living.map((zygote) => {
+        zygote.kill();
+        return zygote.ended;
+      }),
+    );
+  }
+
+  #kind(command: GuestCommand, directories: SandboxDirectories): Kind {
+    const key = JSON.stringify([command, directories]);
+    let kind = this.#kinds.get(key);
+    if (kind === undefined) {
+      const [startedMs, takenMs, retryAtMs] = [0, 0, -Infinity];
+      const [current, idleTimer] = [undefined, undefined];
+      kind = { command, directories, current, startedMs, takenMs, retryAtMs, idleTimer };
+      this.#kinds.set(key, kind);
+    }
+    return kind;
+  }
+
+  #isUsedUp(kind: Kind, zygote: Zygote): boolean {
+    const ageMs = this.#options.clock.monotonicMs() - kind.startedMs;
+    return zygote.forks >= MAX_FORKS - 1 || ageMs >= MAX_AGE_MS;
+  }
+
+  /** The next one serves from now on; the guests of this one live on. */
+  #renew(kind: Kind, zygote: Zygote): void {
+    kind.current = this.#start(kind);
+    void kind.current.catch(() => {}).then(() => zygote.retire());
+  }
+
+  async #start(kind: Kind): Promise<Zygote> {
+    const { calls, descriptors, bwrap, image, newTag, clock } = this.#options;
+    try {
+      await checkTrusted(kind);
+      const launch = {
+        calls,
+        descriptors,
+        bwrap,
+        options: zygoteOptions(image, kind.directories, kind.command),
+        argv: kind.command.argv,
+        tag: newTag(),
+      };
+      const zygote = await Zygote.start(launch, this.#closing.signal);
+      kind.startedMs = clock.monotonicMs();
+      this.#living.add(zygote);
+      void zygote.ended.then((printed) => this.#ended(kind, zygote, printed));
+      this.#watchIdle(kind);
+      return zygote;
+    } catch (error) {
+      this.#failed(kind, error);
+      throw error;
+    }
+  }
+
+  #failed(kind: Kind, error: unknown): void {
+    kind.current = undefined;
+    if (this.#closing.signal.aborted) return;
+    kind.retryAtMs = this.#options.clock.monotonicMs() + RETRY_MS;
+    this.#options.onFault('Cannot fork workers, which are started one by one instead', error);
+  }
+
+  #ended(kind: Kind, zygote: Zygote, printed: string): void {
+    this.#living.delete(zygote);
+    // A retired one has a successor already.
+    if (zygote.isRetired || this.#closing.signal.aborted) return;
+    kind.current = undefined;
+    this.#options.onFault('The process that workers are forked from has ended', printed.trim());
+  }
+
+  /** One that nobody has taken for as long as it may live is given up. */
+  #watchIdle(kind: Kind): void {
+    kind.idleTimer?.cancel();
+    kind.idleTimer = this.#options.clock.startTimer(MAX_AGE_MS, () => {
+      const idleMs = this.#options.clock.monotonicMs() - kind.takenMs;
+      if (idleMs < MAX_AGE_MS) {
+        this.#watchIdle(kind);
+        return;
+      }
+      const current = kind.current;
+      kind.current = undefined;
+      void current?.then((zygote) => zygote.retire()).catch(() => {});
+    });
+  }
+}
+
+/** It runs as root: nobody else may be able to put code into it. */
+async function checkTrusted({ command, directories }: Kind): Promise<void> {
+  const { runtime, language } = directories;
+  if (runtime === undefined || language === undefined) throw new Error('it has no interpreter');
+  const program = join(language, command.argv[0].slice(GUEST_PATHS.language.length));
+  const library = join(language, 'lib');
+  for (const path of [await realpath(program), await realpath(library), runtime]) {
+    const changeable = await changeableByOthers(path);
+    if (changeable !== undefined) {
+      throw new Error(`${changeable} must be root's, and only root may write to it`);
+    }
+  }
+}
