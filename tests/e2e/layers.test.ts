@@ -242,7 +242,7 @@ describe.each(['auto', 'process'] as const)('layers, with the sandbox %s', (sand
     });
 
     test('that may not be executed ends it with exit status 126', async () => {
-      const Layers = [await publish('text', { wrapper: '#!/bin/sh\nexec "$@"\n' })];
+      const Layers = [await publish('text', { wrapper: 'exec "$@"\n' })];
       await deploy(server.client, 'not-executable', source, { Layers, Environment });
       expect((await invoke(server.client, 'not-executable')).result).toMatchObject({
         errorType: 'Runtime.ExitError',

@@ -8,18 +8,19 @@ import {
 } from '@aws-sdk/client-lambda';
 import { ZipFile } from 'yazl';
 
+const SHEBANG = Buffer.from('#!');
 const ROLE = 'arn:aws:iam::000000000000:role/test';
 
 /** Contents by path. */
 export type Files = Readonly<Record<string, string | Buffer>>;
 
-/** An archive of the given files. */
+/** An archive of the given files. What begins with `#!` may be executed. */
 export async function zipOf(files: Files): Promise<Buffer> {
   const zip = new ZipFile();
   for (const [path, content] of Object.entries(files)) {
-    // Any of them may be a program.
-    const mode = 0o100755;
-    zip.addBuffer(typeof content === 'string' ? Buffer.from(content) : content, path, { mode });
+    const bytes = typeof content === 'string' ? Buffer.from(content) : content;
+    const mode = bytes.subarray(0, 2).equals(SHEBANG) ? 0o100755 : 0o100644;
+    zip.addBuffer(bytes, path, { mode });
   }
   zip.end();
   const chunks: Buffer[] = [];

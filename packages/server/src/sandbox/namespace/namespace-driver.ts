@@ -52,7 +52,9 @@ export async function openNamespaceDriver(
   }
   const facts = namespaceFacts(host);
   const forks = host.isPrivileged ? await openGuestForks(host, programs) : undefined;
-  const driver = new GuardedDriver(new NamespaceDriver(host, programs, forks, enforcementOf(facts)));
+  const driver = new GuardedDriver(
+    new NamespaceDriver(host, programs, forks, enforcementOf(facts)),
+  );
   return { driver, facts };
 }
 
