@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
-import { connect, createServer, type Server } from 'node:net';
+import { connect, createServer } from 'node:net';
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { errorCode } from '../../../system-calls/error-code.ts';
@@ -55,25 +55,20 @@ const GREEDY_SCRIPT = `const counts = { open: 0, refused: 0 };
 type Target = readonly [host: string, port: number];
 
 describe.skipIf(obstacle !== undefined)(`egress internet (${TOLD})`, () => {
-  let host: PlayedHost;
+  const opened = new AsyncDisposableStack();
   let internet: RemoteMachine;
   let bench: NetworkBench;
-  const servers: Server[] = [];
 
   beforeAll(async () => {
-    host = await PlayedHost.enter();
-    internet = await RemoteMachine.create();
+    opened.use(await PlayedHost.enter());
+    internet = opened.use(await RemoteMachine.create());
     await internet.playInternet();
     for (const port of [53, 80, PORT]) await internet.listen(port);
-    servers.push(await listenOnHost(PORT, '0.0.0.0'), await listenOnHost(8_081, '127.0.0.1'));
-    bench = await NetworkBench.open('internet');
+    await listenOnHost(opened, PORT, '0.0.0.0');
+    await listenOnHost(opened, 8_081, '127.0.0.1');
+    bench = opened.use(await NetworkBench.open('internet'));
   });
-  afterAll(async () => {
-    await bench[Symbol.asyncDispose]();
-    await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-    await internet[Symbol.asyncDispose]();
-    host[Symbol.dispose]();
-  });
+  afterAll(() => opened.disposeAsync());
 
   async function attempts(targets: readonly Target[], from?: NamespaceNetwork): Promise<string[]> {
     const network = from ?? (await bench.open());
@@ -272,9 +267,13 @@ async function connectsFromHost(host: string, port: number): Promise<string> {
   }
 }
 
-async function listenOnHost(port: number, host: string): Promise<Server> {
+async function listenOnHost(
+  opened: AsyncDisposableStack,
+  port: number,
+  host: string,
+): Promise<void> {
   const server = createServer((socket) => socket.end());
   server.listen({ port, host });
   await once(server, 'listening');
-  return server;
+  opened.defer(() => new Promise((resolve) => server.close(() => resolve())));
 }

@@ -40,17 +40,14 @@ insert rule ip filter FORWARD oifname "hearth*" ct state established,related acc
 `;
 
 describe.skipIf(obstacle !== undefined)(`the network of an instance (${TOLD})`, () => {
-  let host: PlayedHost;
+  const opened = new AsyncDisposableStack();
   let outside: RemoteMachine;
   beforeAll(async () => {
-    host = await PlayedHost.enter();
-    outside = await RemoteMachine.create();
+    opened.use(await PlayedHost.enter());
+    outside = opened.use(await RemoteMachine.create());
     await outside.listen(PORT);
   });
-  afterAll(async () => {
-    await outside[Symbol.asyncDispose]();
-    host[Symbol.dispose]();
-  });
+  afterAll(() => opened.disposeAsync());
 
   async function reach(bench: NetworkBench, remote = outside): Promise<string> {
     await using network = await bench.open();

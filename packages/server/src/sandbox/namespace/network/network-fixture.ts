@@ -60,9 +60,13 @@ export class NetworkBench implements AsyncDisposable {
     const clock = new ManualClock();
     const thread = new ThreadNetwork(await loadNetworkCalls());
     const instance = await openInstanceNetwork(instanceId, egress, clock);
-    if (!(instance.networks instanceof NetworkPool)) {
+    const isAsWanted =
+      instance.fact.enforced &&
+      instance.fact.how.startsWith(`a network of its own, egress ${egress}`);
+    if (!(instance.networks instanceof NetworkPool) || !isAsWanted) {
       await instance[Symbol.asyncDispose]();
-      throw new Error(`no networks here: ${JSON.stringify(instance.fact)}`);
+      thread[Symbol.dispose]();
+      throw new Error(`no such networks here: ${JSON.stringify(instance.fact)}`);
     }
     return new NetworkBench(instanceId, clock, thread, instance, instance.networks);
   }
