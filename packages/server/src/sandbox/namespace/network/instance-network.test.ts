@@ -14,6 +14,7 @@ import {
   networkTraces,
   runFilter,
   runInside,
+  startInside,
 } from './network-fixture.ts';
 import { PlayedHost, RemoteMachine } from './played-host-fixture.ts';
 
@@ -76,6 +77,29 @@ describe.skipIf(obstacle !== undefined)(`the network of an instance (${TOLD})`, 
       expect(await reach(bench)).toBe('open');
     }
     expect(settings(outside).link).toBe('1');
+    writeSetting(outside, '0');
+  });
+
+  test('where the host passes packets on by itself, nobody outside reaches an environment', async () => {
+    writeSetting(outside, '1');
+    {
+      await using bench = await NetworkBench.open('internet');
+      await using network = await bench.open();
+      const listener = startInside(
+        network,
+        `require('node:net').createServer().listen(${PORT}, '0.0.0.0', () =>
+          console.log(require('node:os').networkInterfaces().eth0[0].address));`,
+      );
+      try {
+        const [printed] = await once(listener.stdout, 'data');
+        await outside.addRouteToHost(bench.range.text);
+        const script = connectScript([[String(printed).trim(), PORT]]);
+        expect(JSON.parse(await runInside(outside, script))).toEqual(['ECONNREFUSED']);
+      } finally {
+        listener.kill('SIGKILL');
+        await once(listener, 'exit');
+      }
+    }
     writeSetting(outside, '0');
   });
 

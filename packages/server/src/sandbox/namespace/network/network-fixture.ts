@@ -60,9 +60,8 @@ export class NetworkBench implements AsyncDisposable {
     const clock = new ManualClock();
     const thread = new ThreadNetwork(await loadNetworkCalls());
     const instance = await openInstanceNetwork(instanceId, egress, clock);
-    const isAsWanted =
-      instance.fact.enforced &&
-      instance.fact.how.startsWith(`a network of its own, egress ${egress}`);
+    const how = instance.fact.enforced ? instance.fact.how : undefined;
+    const isAsWanted = how?.startsWith(`a network of its own, egress ${egress}`) === true;
     if (!(instance.networks instanceof NetworkPool) || !isAsWanted) {
       await instance[Symbol.asyncDispose]();
       thread[Symbol.dispose]();
