@@ -1,12 +1,6 @@
-import {
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  readlinkSync,
-  symlinkSync,
-  unlinkSync,
-} from 'node:fs';
+import { mkdirSync, readFileSync, symlinkSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
+import { claimsOf } from './claims.ts';
 import { MOUNT_ROOT } from './mount-folder.ts';
 import { errorCode } from '../../system-calls/error-code.ts';
 
@@ -107,15 +101,5 @@ export function uidBlocks(uidMap: string): { readonly first: number; readonly bl
 
 /** Gives back what a dead instance had claimed. */
 export function releaseUidBlocks(instanceId: string): void {
-  let claims: string[];
-  try {
-    claims = readdirSync(CLAIMS_FOLDER);
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT') return;
-    throw error;
-  }
-  for (const name of claims) {
-    const claim = join(CLAIMS_FOLDER, name);
-    if (readlinkSync(claim) === instanceId) unlinkSync(claim);
-  }
+  for (const claim of claimsOf(CLAIMS_FOLDER, instanceId)) unlinkSync(claim);
 }

@@ -1,6 +1,7 @@
-import { mkdirSync, readdirSync, readlinkSync, symlinkSync, unlinkSync } from 'node:fs';
+import { mkdirSync, symlinkSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { errorCode } from '../../../system-calls/error-code.ts';
+import { claimsOf } from '../claims.ts';
 import { MOUNT_ROOT } from '../mount-folder.ts';
 import type { Route } from './link-requests.ts';
 
@@ -108,14 +109,7 @@ export function freeRanges(routes: readonly Route[]): number[] {
 
 /** Claims of an instance, as paths: what it holds on to from before it makes a way out to after. */
 export function addressClaims(instanceId: string): string[] {
-  try {
-    return readdirSync(CLAIMS_FOLDER)
-      .map((name) => join(CLAIMS_FOLDER, name))
-      .filter((claim) => readlinkSync(claim) === instanceId);
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT') return [];
-    throw error;
-  }
+  return claimsOf(CLAIMS_FOLDER, instanceId);
 }
 
 /** `10.0.0.1` as a number. */

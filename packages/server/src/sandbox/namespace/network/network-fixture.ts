@@ -128,9 +128,7 @@ export async function networkTraces(instanceId: string): Promise<string[]> {
   const { link, table } = networkNames(instanceId);
   const links = await linksHere(await loadNetworkCalls());
   const tables = runFilter(['list', 'tables']);
-  const claims = listed('/run/hearth/networks').filter(
-    (claim) => readlinkSync(claim) === instanceId,
-  );
+  const claims = addressClaims(instanceId);
   const forwarding = listed('/run/hearth/forwarding').flatMap(listed);
   return [
     ...links.filter(({ name }) => name === link).map(({ name }) => name),

@@ -1,4 +1,5 @@
 import { closeSync, readFileSync } from 'node:fs';
+import { setImmediate } from 'node:timers/promises';
 import type { Clock, Timer } from '../../../clock/clock.ts';
 import { SandboxError } from '../../sandbox.ts';
 import type { SandboxNetworks } from '../sandbox-networks.ts';
@@ -113,6 +114,8 @@ export class NetworkPool implements SandboxNetworks {
   /** One thing at a time: environments that start have the machine first. Never rejects. */
   async #work(): Promise<void> {
     try {
+      // Not before who has just been given a network goes on with it.
+      await setImmediate();
       await this.#refresh();
       while (!this.#closed) {
         const returned = this.#returned.shift();
