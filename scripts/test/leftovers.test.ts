@@ -92,9 +92,10 @@ describe.skipIf(process.platform !== 'linux')('leftovers (needs Linux)', () => {
   test('what an instance has on the network is told, until it is gone', async ({ skip }) => {
     const obstacle = egressObstacle();
     skip(obstacle !== undefined, obstacle);
-    using host = await PlayedHost.enter();
-    await using remote = await RemoteMachine.create();
-    const bench = await NetworkBench.open('internet');
+    await using opened = new AsyncDisposableStack();
+    opened.use(await PlayedHost.enter());
+    const remote = opened.use(await RemoteMachine.create());
+    const bench = opened.use(await NetworkBench.open('internet'));
     const { instanceId, range } = bench;
     const claim = range.text.split('/')[0] ?? '';
     expect((await findLeftovers(instanceId)).trim().split('\n')).toEqual([
@@ -104,9 +105,8 @@ describe.skipIf(process.platform !== 'linux')('leftovers (needs Linux)', () => {
       `packet filter table inet hearth_${instanceId}`,
     ]);
     expect((await findLeftovers('0123456789ab')).trim()).toBe('');
-    await bench[Symbol.asyncDispose]();
+    await opened.disposeAsync();
     expect((await findLeftovers(instanceId)).trim()).toBe('');
-    expect(host).toBeDefined();
   });
 
   test('without leftovers there is nothing to tell', async () => {

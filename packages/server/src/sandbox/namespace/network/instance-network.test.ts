@@ -60,7 +60,7 @@ describe.skipIf(obstacle !== undefined)(`the network of an instance (${TOLD})`, 
 
   test('leaves nothing on the host, and every setting as it was', async () => {
     const before = { settings: settings(outside), descriptors: networkDescriptors().length };
-    const bench = await NetworkBench.open('internet');
+    await using bench = await NetworkBench.open('internet');
     expect(await reach(bench)).toBe('open');
     expect(await networkTraces(bench.instanceId)).toHaveLength(4);
     expect(settings(outside)).toEqual({ ...before.settings, link: '1' });
@@ -124,7 +124,7 @@ describe.skipIf(obstacle !== undefined)(`the network of an instance (${TOLD})`, 
 
   test('two instances have addresses of their own, and one goes without the other', async () => {
     await using one = await NetworkBench.open('internet');
-    const other = await NetworkBench.open('internet');
+    await using other = await NetworkBench.open('internet');
     expect(one.range.text).not.toBe(other.range.text);
     expect(await Promise.all([reach(one), reach(other)])).toEqual(['open', 'open']);
     await using network = await one.open();
@@ -183,7 +183,7 @@ describe.skipIf(obstacle !== undefined)(`the network of an instance (${TOLD})`, 
 
   test('--egress none: nothing but itself is reached, and the host has nothing of it', async () => {
     const before = { settings: settings(outside), descriptors: networkDescriptors().length };
-    const bench = await NetworkBench.open('none');
+    await using bench = await NetworkBench.open('none');
     expect(bench.instance.fact).toEqual({
       property: 'network',
       enforced: true,
@@ -229,7 +229,7 @@ describe.skipIf(obstacle !== undefined)(`the network of an instance (${TOLD})`, 
 async function killedServer(): Promise<string> {
   const fixture = join(import.meta.dirname, 'network-fixture.ts');
   const script = `import { NetworkBench } from ${JSON.stringify(fixture)};
-    const bench = await NetworkBench.open('internet');
+    await using bench = await NetworkBench.open('internet');
     await bench.open();
     console.log(bench.instanceId);
     setInterval(() => {}, 60_000);`;

@@ -154,7 +154,7 @@ describe.skipIf(obstacle !== undefined)(`names through the relay (${TOLD})`, () 
   test('with questions and connections under way it closes, and leaves no descriptor', async () => {
     await bench.pool.settled();
     const before = networkDescriptors().length;
-    const other = await NetworkBench.open('internet');
+    await using other = await NetworkBench.open('internet');
     other.instance.resolverFile(`nameserver ${LOCAL_SERVER}\n`);
     const waiting = Promise.withResolvers<void>();
     answer = () => waiting.resolve();

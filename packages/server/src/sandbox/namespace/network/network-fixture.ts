@@ -39,6 +39,7 @@ export class NetworkBench implements AsyncDisposable {
   readonly thread: ThreadNetwork;
   readonly instance: InstanceNetwork;
   readonly pool: NetworkPool;
+  readonly #owned = new AsyncDisposableStack();
 
   private constructor(
     instanceId: string,
@@ -52,6 +53,8 @@ export class NetworkBench implements AsyncDisposable {
     this.thread = thread;
     this.instance = instance;
     this.pool = pool;
+    this.#owned.use(thread);
+    this.#owned.use(instance);
   }
 
   static async open(egress: EgressChoice): Promise<NetworkBench> {
@@ -83,9 +86,9 @@ export class NetworkBench implements AsyncDisposable {
     return this.pool.open();
   }
 
+  /** Repeated calls do nothing. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.instance[Symbol.asyncDispose]();
-    this.thread[Symbol.dispose]();
+    await this.#owned.disposeAsync();
   }
 }
 

@@ -151,7 +151,7 @@ describe.skipIf(obstacle !== undefined)(`a pool of networks (${TOLD})`, () => {
   test('what is being made while it is disposed is not given out, and is closed', async () => {
     await bench.pool.settled();
     const before = networkDescriptors().length;
-    const other = await NetworkBench.open('internet');
+    await using other = await NetworkBench.open('internet');
     const opening = Array.from({ length: 20 }, () => other.open());
     const outcomes = Promise.allSettled(opening);
     await other[Symbol.asyncDispose]();
@@ -166,7 +166,7 @@ describe.skipIf(obstacle !== undefined)(`a pool of networks (${TOLD})`, () => {
   test('after dispose it gives none out, and what it had given out is closed', async () => {
     await bench.pool.settled();
     const before = networkDescriptors().length;
-    const other = await NetworkBench.open('internet');
+    await using other = await NetworkBench.open('internet');
     const network = await other.open();
     await network.serve(9_001, () => {});
     await other[Symbol.asyncDispose]();
