@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { setImmediate as nextLoopTurn } from 'node:timers/promises';
 import type { FunctionVersion } from '../domain/function.ts';
 import type { Invocation, Outcome } from '../domain/invocation.ts';
 import { INIT_TIMEOUT_MS } from '../domain/limits.ts';
@@ -213,8 +212,7 @@ export class Environment implements PooledEnvironment, Freezable {
   /** Writes END and REPORT when what the function printed has been read, and frees the environment. */
   async #settle(host: EnvironmentHost, durationMs: number): Promise<Buffer | undefined> {
     if (this.#state.kind === 'invoking') this.#apply({ kind: 'answered' });
-    // What was printed before the answer is in the pipes by now: one turn of the loop reads it.
-    await nextLoopTurn();
+    await host.life?.outputArrived();
     const logTail = this.#report.endRequest(durationMs, host.memoryPeakMb, undefined);
     if (this.#state.kind === 'finishing') {
       this.#apply({ kind: 'settled' });

@@ -32,7 +32,7 @@ export class Guest {
     this.#process = process;
     this.#session = session;
     this.#clock = clock;
-    this.#output = new GuestOutput(process);
+    this.#output = new GuestOutput(process, clock);
     // Over HTTP nothing else tells the session that its runtime is gone.
     void process.exited.then(() => session[Symbol.dispose]());
   }
@@ -50,6 +50,16 @@ export class Guest {
   /** Settles when the bootstrap is loaded or can no longer be; the next call tells which. */
   async booted(): Promise<void> {
     await this.#session.booted().catch(() => {});
+  }
+
+  /** True where not all that it has printed so far has gone to the target. */
+  get outputIsBehind(): boolean {
+    return this.#output.isBehind;
+  }
+
+  /** Settles when it has, or when that takes too long. */
+  async outputCaughtUp(): Promise<void> {
+    await within(this.#clock, OUTPUT_GRACE_MS, this.#output.caughtUp());
   }
 
   /** `ready`, or how init failed. */
@@ -78,7 +88,7 @@ export class Guest {
   async stop(): Promise<void> {
     await this.#process.kill();
     this.#session[Symbol.dispose]();
-    await within(this.#clock, OUTPUT_GRACE_MS, this.#output.ended);
+    await within(this.#clock, OUTPUT_GRACE_MS, this.#output.drained());
   }
 
   #end(call: Promise<RuntimeResult>, timeoutMs: number): Promise<CallEnd> {
