@@ -1,7 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises';
 import type { CreateFunctionCommandInput, LambdaClient } from '@aws-sdk/client-lambda';
 import type { TestContext } from 'vitest';
-import type { ServerConfig } from '../../packages/server/src/config/server-config.ts';
 import type { SandboxEnforcement } from '../../packages/server/src/sandbox/sandbox.ts';
 import { deploy, invoke } from './function.ts';
 import { findPython } from './python.ts';
@@ -20,20 +19,22 @@ const python = await findPython();
 
 type Sources = Readonly<Record<string, string | Buffer>>;
 type Settings = Partial<CreateFunctionCommandInput>;
+type AnyServer = Pick<TestServer, 'endpoint' | 'client'> & AsyncDisposable;
 
 /** The real server with a function that minds its own business, beside those that do not. */
 export class HostileServer implements AsyncDisposable {
-  readonly server: TestServer;
+  readonly server: AnyServer;
   readonly #enforcement: SandboxEnforcement;
   #neighbourCalls = 0;
 
-  private constructor(server: TestServer, enforcement: SandboxEnforcement) {
+  private constructor(server: AnyServer, enforcement: SandboxEnforcement) {
     this.server = server;
     this.#enforcement = enforcement;
   }
 
-  static async open(options: Partial<ServerConfig> = {}): Promise<HostileServer> {
-    const server = await startTestServer(options);
+  /** Owns the server that is given; by default it is in this process. */
+  static async open(given?: AnyServer): Promise<HostileServer> {
+    const server = given ?? (await startTestServer());
     const response = await fetch(`${server.endpoint}/_hearth/health`);
     const { sandbox } = (await response.json()) as { sandbox: { enforcement: SandboxEnforcement } };
     const hostile = new HostileServer(server, sandbox.enforcement);
