@@ -5,9 +5,10 @@ import Table from 'cli-table3';
 
 import type { Benchmark, Figure } from './benchmark.ts';
 import { coldStart } from './cold-start.ts';
+import { noisyNeighbour } from './noisy-neighbour.ts';
 import { warmInvoke } from './warm-invoke.ts';
 
-const BENCHMARKS: readonly Benchmark[] = [coldStart, warmInvoke];
+const BENCHMARKS: readonly Benchmark[] = [coldStart, noisyNeighbour, warmInvoke];
 
 let interrupted = false;
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
