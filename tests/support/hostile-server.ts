@@ -19,21 +19,20 @@ const python = await findPython();
 
 type Sources = Readonly<Record<string, string | Buffer>>;
 type Settings = Partial<CreateFunctionCommandInput>;
-type AnyServer = Pick<TestServer, 'endpoint' | 'client'> & AsyncDisposable;
 
 /** The real server with a function that minds its own business, beside those that do not. */
 export class HostileServer implements AsyncDisposable {
-  readonly server: AnyServer;
+  readonly server: TestServer;
   readonly #enforcement: SandboxEnforcement;
   #neighbourCalls = 0;
 
-  private constructor(server: AnyServer, enforcement: SandboxEnforcement) {
+  private constructor(server: TestServer, enforcement: SandboxEnforcement) {
     this.server = server;
     this.#enforcement = enforcement;
   }
 
   /** Owns the server that is given; by default it is in this process. */
-  static async open(given?: AnyServer): Promise<HostileServer> {
+  static async open(given?: TestServer): Promise<HostileServer> {
     const server = given ?? (await startTestServer());
     const response = await fetch(`${server.endpoint}/_hearth/health`);
     const { sandbox } = (await response.json()) as { sandbox: { enforcement: SandboxEnforcement } };
@@ -49,6 +48,10 @@ export class HostileServer implements AsyncDisposable {
 
   get endpoint(): string {
     return this.server.endpoint;
+  }
+
+  get dataDir(): string {
+    return this.server.dataDir;
   }
 
   /** Skips the test, with the reason, where this machine does not enforce what it is about. */
