@@ -191,6 +191,11 @@ describe('CreateFunction', () => {
       "Value 'a b' at 'handler' failed to satisfy constraint: Member must satisfy regular expression pattern: [^\\s]+",
     ],
     [
+      'a handler with NUL',
+      { Handler: 'index.handler\0x' },
+      "Value 'index.handler\0x' at 'handler' failed to satisfy constraint: Member must satisfy regular expression pattern: [^\\s]+",
+    ],
+    [
       'an unknown architecture',
       { Architectures: ['mips'] },
       "Value '[mips]' at 'architectures' failed to satisfy constraint: Member must satisfy constraint: " +

@@ -44,22 +44,22 @@ const RESERVED = [
 const UNABLE =
   'Lambda was unable to configure your environment variables because the environment variables you have provided';
 
-describe('B. Configuration', () => {
-  /** Neither a new function nor an existing one gets such variables. */
-  async function expectRefused(variables: Record<string, string>): Promise<string> {
-    const Environment = { Variables: variables };
-    const created = await failureOf(api.create({ FunctionName: 'refused', Environment }));
-    const updated = await failureOf(
-      client.send(new UpdateFunctionConfigurationCommand({ FunctionName: 'hello', Environment })),
-    );
-    expect(created).toMatchObject({ name: 'InvalidParameterValueException', status: 400 });
-    expect(updated).toEqual(created);
-    const functions = [...api.registry.all()];
-    expect(functions.map(({ functionName }) => functionName)).toEqual(['hello']);
-    expect(functions[0]?.environment).toEqual({});
-    return created.message;
-  }
+/** Neither a new function nor an existing one gets such variables. */
+async function expectRefused(variables: Record<string, string>): Promise<string> {
+  const Environment = { Variables: variables };
+  const created = await failureOf(api.create({ FunctionName: 'refused', Environment }));
+  const updated = await failureOf(
+    client.send(new UpdateFunctionConfigurationCommand({ FunctionName: 'hello', Environment })),
+  );
+  expect(created).toMatchObject({ name: 'InvalidParameterValueException', status: 400 });
+  expect(updated).toEqual(created);
+  const functions = [...api.registry.all()];
+  expect(functions.map(({ functionName }) => functionName)).toEqual(['hello']);
+  expect(functions[0]?.environment).toEqual({});
+  return created.message;
+}
 
+describe('B. Configuration', () => {
   test('B14 a reserved variable is refused', async () => {
     await api.createActive();
     for (const name of RESERVED) {
