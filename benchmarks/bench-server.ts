@@ -58,7 +58,14 @@ export async function startBenchServer(settings: readonly string[] = []): Promis
 /** Deploys a function of one file and waits until it is active. */
 export async function createFunction(
   client: LambdaClient,
-  definition: { name: string; runtime: Runtime; file: string; source: string },
+  definition: {
+    name: string;
+    runtime: Runtime;
+    file: string;
+    source: string;
+    memoryMb?: number;
+    timeoutSeconds?: number;
+  },
 ): Promise<void> {
   const zip = new ZipFile();
   zip.addBuffer(Buffer.from(definition.source), definition.file);
@@ -69,8 +76,8 @@ export async function createFunction(
       Runtime: definition.runtime,
       Handler: definition.file.replace(/\.[^.]+$/, '.handler'),
       Role: 'arn:aws:iam::000000000000:role/benchmark',
-      MemorySize: 1769,
-      Timeout: 30,
+      MemorySize: definition.memoryMb ?? 1769,
+      Timeout: definition.timeoutSeconds ?? 30,
       Code: { ZipFile: await buffer(zip.outputStream) },
     }),
   );

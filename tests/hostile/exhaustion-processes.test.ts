@@ -103,19 +103,6 @@ describe('D. Exhaustion of processes', () => {
     await hostile[Symbol.asyncDispose]();
   });
 
-  function expectTimeout({ functionError, result, requestId, log }: InvokeAnswer, seconds: number) {
-    expect(functionError).toBe('Unhandled');
-    expect(result).toEqual({
-      errorType: 'Sandbox.Timedout',
-      errorMessage: `RequestId: ${requestId} Error: Task timed out after ${seconds}.00 seconds`,
-    });
-    expect(log.find((line) => line.startsWith('REPORT '))).toMatch(
-      new RegExp(
-        `\tDuration: ${seconds}000.00 ms\tBilled Duration: ${seconds}000 ms\t.*\tStatus: timeout\t$`,
-      ),
-    );
-  }
-
   test.for(['node', 'python'])(
     'D36 a fork bomb in %s ends with its timeout',
     async (language, context) => {
@@ -208,3 +195,17 @@ describe('D. Exhaustion of processes', () => {
     await hostile.besideNeighbour(Promise.resolve());
   });
 });
+
+/** What caller and log get of an event that took too long. */
+function expectTimeout({ functionError, result, requestId, log }: InvokeAnswer, seconds: number) {
+  expect(functionError).toBe('Unhandled');
+  expect(result).toEqual({
+    errorType: 'Sandbox.Timedout',
+    errorMessage: `RequestId: ${requestId} Error: Task timed out after ${seconds}.00 seconds`,
+  });
+  expect(log.find((line) => line.startsWith('REPORT '))).toMatch(
+    new RegExp(
+      `\tDuration: ${seconds}000.00 ms\tBilled Duration: ${seconds}000 ms\t.*\tStatus: timeout\t$`,
+    ),
+  );
+}

@@ -1,7 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises';
 import type { CreateFunctionCommandInput, LambdaClient } from '@aws-sdk/client-lambda';
 import type { TestContext } from 'vitest';
-import type { ServerConfig } from '../../packages/server/src/config/server-config.ts';
 import type { SandboxEnforcement } from '../../packages/server/src/sandbox/sandbox.ts';
 import { deploy, invoke } from './function.ts';
 import { findPython } from './python.ts';
@@ -32,8 +31,9 @@ export class HostileServer implements AsyncDisposable {
     this.#enforcement = enforcement;
   }
 
-  static async open(options: Partial<ServerConfig> = {}): Promise<HostileServer> {
-    const server = await startTestServer(options);
+  /** Owns the server that is given; by default it is in this process. */
+  static async open(given?: TestServer): Promise<HostileServer> {
+    const server = given ?? (await startTestServer());
     const response = await fetch(`${server.endpoint}/_hearth/health`);
     const { sandbox } = (await response.json()) as { sandbox: { enforcement: SandboxEnforcement } };
     const hostile = new HostileServer(server, sandbox.enforcement);
@@ -48,6 +48,10 @@ export class HostileServer implements AsyncDisposable {
 
   get endpoint(): string {
     return this.server.endpoint;
+  }
+
+  get dataDir(): string {
+    return this.server.dataDir;
   }
 
   /** Skips the test, with the reason, where this machine does not enforce what it is about. */

@@ -53,6 +53,17 @@ describe('logs', () => {
     ]);
   });
 
+  test('the further lines of a message are indented, so that they look like no event', async () => {
+    const message = 'one\n1970-01-01T00:00:00.000Z two\n';
+    const standIn = await logsOf((_request, response) =>
+      sendJson(response, 200, { events: [{ timestampMs: 0, logStreamName: 's', message }] }),
+    );
+    const { stdout } = await callHearth(standIn, ['logs', 'hello']);
+    expect(stdout).toBe(
+      `1970-01-01T00:00:00.000Z one\n${' '.repeat(25)}1970-01-01T00:00:00.000Z two\n`,
+    );
+  });
+
   test('--json prints one event per line', async () => {
     const standIn = await logsOf((_request, response) =>
       sendJson(response, 200, { events: EVENTS }),

@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { setImmediate as nextLoopTurn } from 'node:timers/promises';
 import type { FunctionVersion } from '../domain/function.ts';
 import type { Invocation, Outcome } from '../domain/invocation.ts';
 import { INIT_TIMEOUT_MS } from '../domain/limits.ts';
@@ -168,7 +167,7 @@ export class Environment implements PooledEnvironment, Freezable {
       );
       const readyMs = clock.monotonicMs();
       host.initEnded(end);
-      if (end.kind !== 'ready') await readPrinted();
+      if (end.kind !== 'ready') await life.outputArrived();
       this.#ending.signal.throwIfAborted();
       this.#report.initEnded(end, readyMs - initStartedMs, 'init', life.extensions);
       if (end.kind === 'ready') {
@@ -215,7 +214,7 @@ export class Environment implements PooledEnvironment, Freezable {
     }
     const durationMs = this.#services.clock.monotonicMs() - startedMs;
     host.initEnded(end);
-    if (end.kind !== 'ready') await readPrinted();
+    if (end.kind !== 'ready') await life.outputArrived();
     this.#report.initEnded(end, durationMs, 'invoke', life.extensions);
     if (end.kind !== 'ready') return end;
     if (this.#state.kind === 'init') this.#apply({ kind: 'init-succeeded' });
@@ -227,7 +226,7 @@ export class Environment implements PooledEnvironment, Freezable {
   async #settle(host: EnvironmentHost, durationMs: number): Promise<Buffer | undefined> {
     if (this.#state.kind === 'invoking') this.#apply({ kind: 'answered' });
     host.eventAnswered();
-    await readPrinted();
+    await host.life?.outputArrived();
     const logTail = this.#report.endRequest(durationMs, host.memoryPeakMb, undefined);
     if (this.#state.kind === 'finishing') {
       this.#apply({ kind: 'settled' });
@@ -331,7 +330,8 @@ export class Environment implements PooledEnvironment, Freezable {
 
   /** The platform cannot run this environment: it ends, and the caller is told what AWS would say. */
   async #giveUp(cause: unknown): Promise<ServiceError> {
-    if (!this.#ending.signal.aborted && !(cause instanceof ServiceError)) {
+    const isCallers = cause instanceof ServiceError || cause instanceof CodeFolderError;
+    if (!this.#ending.signal.aborted && !isCallers) {
       this.#services.reportFault(
         `Cannot run an environment of ${this.version.functionName}`,
         cause,
@@ -384,11 +384,6 @@ export class Environment implements PooledEnvironment, Freezable {
       ...(coldStart !== undefined && { coldStart }),
     });
   }
-}
-
-/** What the function printed before it answered or exited is in the pipes: one turn of the loop reads it. */
-function readPrinted(): Promise<void> {
-  return nextLoopTurn();
 }
 
 const IDLE: ReadonlySet<EnvironmentState['kind']> = new Set(['ready', 'frozen']);

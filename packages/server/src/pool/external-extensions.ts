@@ -31,7 +31,7 @@ export class ExternalExtensions {
   /** Starts one. That it cannot be executed is the registry's to know; a fault of the platform rejects. */
   async start(name: string, command: GuestCommand, signal: AbortSignal): Promise<void> {
     const process = await this.#sandbox.start(command, signal);
-    const output = new GuestOutput(process);
+    const output = new GuestOutput(process, this.#clock);
     output.direct(this.#target);
     this.#running.set(name, { process, output });
     void process.exited.then((exit) => {
@@ -58,7 +58,7 @@ export class ExternalExtensions {
     await Promise.all(
       [...this.#running.values()].map(async ({ process, output }) => {
         await process.kill();
-        await within(this.#clock, OUTPUT_GRACE_MS, output.ended);
+        await within(this.#clock, OUTPUT_GRACE_MS, output.drained());
       }),
     );
   }

@@ -1,3 +1,4 @@
+import { setImmediate as nextLoopTurn } from 'node:timers/promises';
 import type { Clock } from '../clock/clock.ts';
 import type { FunctionVersion } from '../domain/function.ts';
 import { MAX_EXTENSIONS } from '../runtime-api/extensions/extension-registry.ts';
@@ -148,6 +149,13 @@ export class GuestLife {
     if (end.kind !== 'ready') return end;
     const leftMs = Math.max(0, timeoutMs - (clock.monotonicMs() - startedMs));
     return this.#extensionsWithin(apis.extensions.idle(), leftMs);
+  }
+
+  /** Lets what the runtime has printed so far arrive; a flood of it is not waited for long. */
+  async outputArrived(): Promise<void> {
+    // It is in the pipes by now: one turn of the loop reads it.
+    await nextLoopTurn();
+    if (this.#guest?.outputIsBehind === true) await this.#guest.outputCaughtUp();
   }
 
   /** Ends all processes, in the order and time that AWS gives them. Afterwards nothing is left. */

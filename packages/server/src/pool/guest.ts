@@ -33,7 +33,7 @@ export class Guest {
     this.#process = process;
     this.#session = session;
     this.#clock = clock;
-    this.#output = new GuestOutput(process);
+    this.#output = new GuestOutput(process, clock);
     // Over HTTP nothing else tells the session that its runtime is gone.
     void process.exited.then(() => session[Symbol.dispose]());
     // It may hang up or break the protocol between two events, when nobody waits for it.
@@ -65,6 +65,16 @@ export class Guest {
     await this.#session.booted().catch(() => {});
   }
 
+  /** True where not all that it has printed so far has gone to the target. */
+  get outputIsBehind(): boolean {
+    return this.#output.isBehind;
+  }
+
+  /** Settles when it has, or when that takes too long. */
+  async outputCaughtUp(): Promise<void> {
+    await within(this.#clock, OUTPUT_GRACE_MS, this.#output.caughtUp());
+  }
+
   /** `ready`, or how init failed. */
   init(init: RuntimeInit, timeoutMs: number): Promise<CallEnd> {
     return this.#end(this.#session.init(init), timeoutMs);
@@ -92,7 +102,7 @@ export class Guest {
   async stop(): Promise<void> {
     await this.#process.kill();
     this.#session[Symbol.dispose]();
-    await within(this.#clock, OUTPUT_GRACE_MS, this.#output.ended);
+    await within(this.#clock, OUTPUT_GRACE_MS, this.#output.drained());
   }
 
   readonly #onAnswerBegun = (): void => {

@@ -45,6 +45,19 @@ describe('hot-reload', () => {
     },
   );
 
+  test('B19 refuses devices and what the kernel tells, also through links', async (context) => {
+    context.skip(process.platform !== 'linux', 'needs Linux');
+    symlinkSync('/proc', `${directory}/link`);
+    for (const S3Key of ['/proc', '/proc/self', '/sys', '/dev', '/dev/shm', `${directory}/link`]) {
+      expect(
+        await failureOf(api.create({ Code: { S3Bucket: 'hot-reload', S3Key } })),
+      ).toMatchObject({
+        name: 'InvalidParameterValueException',
+        message: `Cannot run code in place as S3Key must be a folder of files, not of the kernel: received "${S3Key}"`,
+      });
+    }
+  });
+
   test('runs nothing outside of the folders that are allowed, also through links', async () => {
     await using limited = await startApi({ hotReloadRoots: [directory] });
     symlinkSync('/etc', `${directory}/link`);

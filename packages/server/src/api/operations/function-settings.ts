@@ -73,6 +73,11 @@ export async function applySettings(
   if (input.LoggingConfig !== undefined) {
     refuseUnsupported(input.LoggingConfig, LOGGING_NAMES, 'LoggingConfig.');
   }
+  // The pattern of the API model lets NUL pass, which no process can be given.
+  if (input.Handler?.includes('\0') === true) {
+    const constraint = 'Member must satisfy regular expression pattern: [^\\s]+';
+    throw validationError([violation(`'${input.Handler}'`, 'handler', constraint)]);
+  }
   if (input.Role !== undefined) checkRole(input.Role, call);
   const environment = input.Environment?.Variables;
   if (environment !== undefined) checkEnvironmentVariables(environment);

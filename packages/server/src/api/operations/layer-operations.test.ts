@@ -212,7 +212,7 @@ describe('GetLayerVersion', () => {
   });
 });
 
-describe('another account', () => {
+describe('B20 another account', () => {
   const THEIRS = 'arn:aws:lambda:us-east-1:111122223333:layer:tools';
 
   test.each<[string, string, string, () => Promise<unknown>]>([

@@ -101,15 +101,6 @@ describe('GetFunction', () => {
     const call = client.send(new GetFunctionCommand({ FunctionName, Qualifier }));
     expect(await failureOf(call)).toMatchObject({ name, message });
   });
-
-  test("another account's ARN is denied (acceptance case 20)", async () => {
-    const FunctionName = ARN.replace('000000000000', '123456789012');
-    const failure = await failureOf(client.send(new GetFunctionCommand({ FunctionName })));
-    expect(failure).toMatchObject({ name: 'AccessDeniedException', status: 403 });
-    expect(failure.message).toContain(
-      `is not authorized to perform: lambda:GetFunction on resource: ${FunctionName}`,
-    );
-  });
 });
 
 describe('ListFunctions', () => {

@@ -100,6 +100,9 @@ function printEvent({ output }: CommandContext, event: unknown, isJson: boolean)
     return;
   }
   const time = new Date(numberField(event, 'timestampMs') ?? 0).toISOString();
+  const message = (textField(event, 'message') ?? '').trimEnd();
+  // A message must not look like several events. On a terminal carriage returns break lines, too.
+  const lineBreak = output.isTerminal ? /\r\n?|\n/g : '\n';
   output.data(`${output.colors.dim(time)} `);
-  output.foreign(`${(textField(event, 'message') ?? '').trimEnd()}\n`);
+  output.foreign(`${message.replaceAll(lineBreak, `\n${' '.repeat(time.length + 1)}`)}\n`);
 }
