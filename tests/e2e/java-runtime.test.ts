@@ -1,0 +1,221 @@
+import {
+  CreateFunctionCommand,
+  PublishLayerVersionCommand,
+  type CreateFunctionCommandInput,
+} from '@aws-sdk/client-lambda';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import type { ServerConfig } from '../../packages/server/src/config/server-config.ts';
+import { javaClientDirectory } from '../../packages/server/src/runtimes/java-client.ts';
+import { printed } from '../support/function-log.ts';
+import { deploy, invoke, invokeWithLog, zipOf, type Files } from '../support/function.ts';
+import { addJava21, addJavaClient, findJavaTools, jarOf } from '../support/java.ts';
+import { startTestServer, type TestServer } from '../support/server.ts';
+
+const tools = await findJavaTools();
+const obstacle = 'reason' in tools ? tools.reason : undefined;
+/** The newest that this machine has. */
+const Runtime = 'reason' in tools ? undefined : tools.runtimes.at(-1);
+const major = Runtime?.replace('java', '');
+const TITLE = obstacle === undefined ? 'Java' : `Java (skipped: ${obstacle})`;
+
+describe.skipIf(Runtime === undefined)(TITLE, () => {
+  const compiled: Record<'handlers' | 'layered' | 'library', Files> = {
+    handlers: {},
+    layered: {},
+    library: {},
+  };
+  beforeAll(async () => {
+    if ('reason' in tools) return;
+    for (const folder of ['handlers', 'layered', 'library'] as const) {
+      compiled[folder] = await tools.compile(folder);
+    }
+  });
+
+  /** A server that ends with the test. */
+  async function start(options: Partial<ServerConfig> = {}): Promise<TestServer> {
+    const server = await startTestServer(options);
+    onTestFinished(() => server[Symbol.asyncDispose]());
+    await addJavaClient(server);
+    return server;
+  }
+
+  async function create(
+    { client }: TestServer,
+    name: string,
+    settings: Partial<CreateFunctionCommandInput>,
+    files: Files = compiled.handlers,
+  ): Promise<void> {
+    const common = { Runtime, MemorySize: 1_769, Timeout: 30 };
+    await deploy(client, name, files, { ...common, ...settings });
+  }
+
+  describe.each(['auto', 'process'] as const)('with the sandbox %s', (sandbox) => {
+    test('the context and the process are what AWS Lambda has', async () => {
+      const server = await start({ sandbox });
+      const variables = { GREETING: 'hello é' };
+      await create(server, 'about', {
+        Handler: 'example.About',
+        Environment: { Variables: variables },
+      });
+      const { result, requestId } = await invoke(
+        server.client,
+        'about',
+        {},
+        {
+          ClientContext: Buffer.from('{"custom":{"k":"v"}}').toString('base64'),
+        },
+      );
+      expect(result).toMatchObject({
+        requestId,
+        functionName: 'about',
+        functionVersion: '$LATEST',
+        arn: 'arn:aws:lambda:us-east-1:000000000000:function:about',
+        memory: 1_769,
+        logGroup: '/aws/lambda/about',
+        logStream: expect.stringMatching(/^\d{4}\/\d\d\/\d\d\/\[\$LATEST\][0-9a-f]{32}$/),
+        hasTime: true,
+        client: { k: 'v' },
+        trace: expect.stringMatching(/^Root=1-/),
+        environment: {
+          ...variables,
+          AWS_EXECUTION_ENV: `AWS_Lambda_${Runtime}`,
+          _HANDLER: 'example.About',
+        },
+        java: major,
+        zone: 'UTC',
+        charset: 'UTF-8',
+        arguments: expect.arrayContaining(['-XX:MaxHeapSize=1565696k', '-XX:+UseSerialGC']),
+      });
+      if (sandbox === 'process') return;
+      expect(result).toMatchObject({
+        directory: '/var/task',
+        environment: { LAMBDA_TASK_ROOT: '/var/task', LAMBDA_RUNTIME_DIR: '/var/runtime' },
+      });
+    });
+
+    test('an archive of classes is made at deploy and used by every start', async () => {
+      const server = await start({ sandbox });
+      const options = '-Xlog:class+load:file=/tmp/hearth-java-load-%p.txt';
+      await create(server, 'loaded', {
+        Handler: 'example.Loaded::count',
+        Environment: { Variables: { JAVA_TOOL_OPTIONS: options } },
+      });
+      const archives = join(javaClientDirectory(server.dataDir), 'archives');
+      expect(await readdir(archives)).toEqual([expect.stringMatching(`^java${major}-`)]);
+      const { result } = await invoke(server.client, 'loaded');
+      const counts = result as Record<string, number>;
+      // Of the client and what it needs, next to none is read from a jar.
+      expect(counts['shared objects file (top)']).toBeGreaterThan(500);
+      expect(counts['jars'] ?? 0).toBeLessThan(60);
+    });
+
+    test('a change of JAVA_TOOL_OPTIONS, and a wrapper, reach the process', async () => {
+      const server = await start({ sandbox });
+      const wrapper = '#!/bin/sh\nexport WRAPPED=yes\nexec "$@" \n';
+      await create(
+        server,
+        'wrapped',
+        {
+          Handler: 'example.About',
+          Environment: {
+            Variables: {
+              AWS_LAMBDA_EXEC_WRAPPER: '/var/task/wrapper',
+              JAVA_TOOL_OPTIONS: '-Dfile.encoding=ISO-8859-1',
+            },
+          },
+        },
+        { ...compiled.handlers, wrapper },
+      );
+      expect((await invoke(server.client, 'wrapped')).result).toMatchObject({
+        environment: { WRAPPED: 'yes' },
+        charset: 'ISO-8859-1',
+      });
+    });
+  });
+
+  test('what it prints is logged: one event of the logger, lines of the streams', async () => {
+    const server = await start();
+    await create(server, 'printing', { Handler: 'example.Printing' });
+    const { result, log } = await invokeWithLog(server.client, 'printing');
+    expect(result).toBe('printed');
+    for (const line of ['one event', 'of two lines', 'standard output', 'standard error é']) {
+      expect(log).toContain(line);
+    }
+    await printed(server.endpoint, 'printing', 'while loading');
+    await printed(server.endpoint, 'printing', 'one event\\nof two lines');
+    await printed(server.endpoint, 'printing', `INIT_START Runtime Version: java:${major}.`);
+  });
+
+  test('classes come from the folder, from jars in lib and from layers', async () => {
+    const server = await start();
+    const { LayerVersionArn = '' } = await server.client.send(
+      new PublishLayerVersionCommand({
+        LayerName: 'greeting',
+        Content: { ZipFile: await zipOf({ 'java/lib/g.jar': await jarOf(compiled.layered) }) },
+      }),
+    );
+    await create(
+      server,
+      'linked',
+      { Handler: 'example.Linked', Layers: [LayerVersionArn] },
+      { ...compiled.handlers, 'lib/helper.jar': await jarOf(compiled.library) },
+    );
+    const names = ['layered.Greeting', 'library.Helper', 'none.Such'];
+    expect((await invoke(server.client, 'linked', names)).result).toEqual([
+      'of the layer',
+      'of the library',
+      'java.lang.ClassNotFoundException: none.Such',
+    ]);
+  });
+
+  test('a handler may be in a jar of lib itself', async () => {
+    const server = await start();
+    const files = { 'lib/function.jar': await jarOf(compiled.handlers) };
+    await create(server, 'packed', { Handler: 'example.Methods::text' }, files);
+    expect((await invoke(server.client, 'packed', 'x')).result).toBe('hello x');
+  });
+
+  test('where the machine lacks the version the nearest one runs it, and the log says so', async () => {
+    const server = await start();
+    await create(server, 'nearest', { Runtime: 'java8.al2', Handler: 'example.Methods::text' });
+    expect((await invoke(server.client, 'nearest', 'x')).result).toBe('hello x');
+    await printed(server.endpoint, 'nearest', 'java8.al2 runs on Java ');
+    await printed(server.endpoint, 'nearest', 'hearth runtimes install java8.al2');
+  });
+
+  test('strict servers refuse it instead', async () => {
+    const server = await start({ strictRuntimes: true });
+    await expect(
+      create(server, 'strict', { Runtime: 'java8.al2', Handler: 'example.Methods::text' }),
+    ).rejects.toThrow('Cannot run java8.al2 as this machine must have an interpreter for it');
+  });
+
+  test('the Java 21 of PyPI runs java21', async (context) => {
+    const server = await start();
+    const reason = await addJava21(server);
+    context.skip(reason !== undefined, reason);
+    await create(server, 'fetched', { Runtime: 'java21', Handler: 'example.About' });
+    expect((await invoke(server.client, 'fetched')).result).toMatchObject({
+      java: '21',
+      arguments: expect.arrayContaining([expect.stringMatching(/SharedArchiveFile=.*java21-/)]),
+    });
+  });
+});
+
+test("without AWS's client Java is refused in one line", async () => {
+  await using server = await startTestServer();
+  const code = { ZipFile: await zipOf({ 'A.class': '' }) };
+  const role = 'arn:aws:iam::000000000000:role/test';
+  const refused = server.client.send(
+    new CreateFunctionCommand({
+      FunctionName: 'refused',
+      Role: role,
+      Runtime: 'java21',
+      Handler: 'A::b',
+      Code: code,
+    }),
+  );
+  await expect(refused).rejects.toThrow(/^Cannot run java21 as .* hearth runtimes install java21$/);
+});
