@@ -5,7 +5,7 @@ import {
 } from '@aws-sdk/client-lambda';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ServerConfig } from '../../packages/server/src/config/server-config.ts';
 import { javaClientDirectory } from '../../packages/server/src/runtimes/java-client.ts';
 import { printed } from '../support/function-log.ts';
@@ -14,13 +14,17 @@ import { addJava21, addJavaClient, findJavaTools, jarOf } from '../support/java.
 import { startTestServer, type TestServer } from '../support/server.ts';
 
 const tools = await findJavaTools();
-const obstacle = 'reason' in tools ? tools.reason : undefined;
 /** The newest that this machine has. */
 const Runtime = 'reason' in tools ? undefined : tools.runtimes.at(-1);
 const major = Runtime?.replace('java', '');
-const TITLE = obstacle === undefined ? 'Java' : `Java (skipped: ${obstacle})`;
 
-describe.skipIf(Runtime === undefined)(TITLE, () => {
+async function start(options: Partial<ServerConfig> = {}): Promise<TestServer> {
+  const server = await startTestServer(options);
+  await addJavaClient(server);
+  return server;
+}
+
+describe.skipIf(Runtime === undefined)('Java (skipped where it cannot be compiled)', () => {
   const compiled: Record<'handlers' | 'layered' | 'library', Files> = {
     handlers: {},
     layered: {},
@@ -33,14 +37,6 @@ describe.skipIf(Runtime === undefined)(TITLE, () => {
     }
   });
 
-  /** A server that ends with the test. */
-  async function start(options: Partial<ServerConfig> = {}): Promise<TestServer> {
-    const server = await startTestServer(options);
-    onTestFinished(() => server[Symbol.asyncDispose]());
-    await addJavaClient(server);
-    return server;
-  }
-
   async function create(
     { client }: TestServer,
     name: string,
@@ -52,8 +48,13 @@ describe.skipIf(Runtime === undefined)(TITLE, () => {
   }
 
   describe.each(['auto', 'process'] as const)('with the sandbox %s', (sandbox) => {
+    let server: TestServer;
+    beforeAll(async () => {
+      server = await start({ sandbox });
+    });
+    afterAll(() => server[Symbol.asyncDispose]());
+
     test('the context and the process are what AWS Lambda has', async () => {
-      const server = await start({ sandbox });
       const variables = { GREETING: 'hello é' };
       await create(server, 'about', {
         Handler: 'example.About',
@@ -96,7 +97,6 @@ describe.skipIf(Runtime === undefined)(TITLE, () => {
     });
 
     test('an archive of classes is made at deploy and used by every start', async () => {
-      const server = await start({ sandbox });
       const options = '-Xlog:class+load:file=/tmp/hearth-java-load-%p.txt';
       await create(server, 'loaded', {
         Handler: 'example.Loaded::count',
@@ -112,7 +112,6 @@ describe.skipIf(Runtime === undefined)(TITLE, () => {
     });
 
     test('a change of JAVA_TOOL_OPTIONS, and a wrapper, reach the process', async () => {
-      const server = await start({ sandbox });
       const wrapper = '#!/bin/sh\nexport WRAPPED=yes\nexec "$@" \n';
       await create(
         server,
@@ -135,65 +134,69 @@ describe.skipIf(Runtime === undefined)(TITLE, () => {
     });
   });
 
-  test('what it prints is logged: one event of the logger, lines of the streams', async () => {
-    const server = await start();
-    await create(server, 'printing', { Handler: 'example.Printing' });
-    const { result, log } = await invokeWithLog(server.client, 'printing');
-    expect(result).toBe('printed');
-    for (const line of ['one event', 'of two lines', 'standard output', 'standard error é']) {
-      expect(log).toContain(line);
-    }
-    await printed(server.endpoint, 'printing', 'while loading');
-    await printed(server.endpoint, 'printing', 'one event\\nof two lines');
-    await printed(server.endpoint, 'printing', `INIT_START Runtime Version: java:${major}.`);
-  });
+  describe('a function', () => {
+    let server: TestServer;
+    beforeAll(async () => {
+      server = await start();
+    });
+    afterAll(() => server[Symbol.asyncDispose]());
 
-  test('classes come from the folder, from jars in lib and from layers', async () => {
-    const server = await start();
-    const { LayerVersionArn = '' } = await server.client.send(
-      new PublishLayerVersionCommand({
-        LayerName: 'greeting',
-        Content: { ZipFile: await zipOf({ 'java/lib/g.jar': await jarOf(compiled.layered) }) },
-      }),
-    );
-    await create(
-      server,
-      'linked',
-      { Handler: 'example.Linked', Layers: [LayerVersionArn] },
-      { ...compiled.handlers, 'lib/helper.jar': await jarOf(compiled.library) },
-    );
-    const names = ['layered.Greeting', 'library.Helper', 'none.Such'];
-    expect((await invoke(server.client, 'linked', names)).result).toEqual([
-      'of the layer',
-      'of the library',
-      'java.lang.ClassNotFoundException: none.Such',
-    ]);
-  });
+    test('what it prints is logged: one event of the logger, lines of the streams', async () => {
+      await create(server, 'printing', { Handler: 'example.Printing' });
+      const { result, log } = await invokeWithLog(server.client, 'printing');
+      expect(result).toBe('printed');
+      for (const line of ['one event', 'of two lines', 'standard output', 'standard error é']) {
+        expect(log).toContain(line);
+      }
+      await printed(server.endpoint, 'printing', 'while loading');
+      await printed(server.endpoint, 'printing', 'one event\\nof two lines');
+      await printed(server.endpoint, 'printing', `INIT_START Runtime Version: java:${major}.`);
+    });
 
-  test('a handler may be in a jar of lib itself', async () => {
-    const server = await start();
-    const files = { 'lib/function.jar': await jarOf(compiled.handlers) };
-    await create(server, 'packed', { Handler: 'example.Methods::text' }, files);
-    expect((await invoke(server.client, 'packed', 'x')).result).toBe('hello x');
-  });
+    test('classes come from the folder, from jars in lib and from layers', async () => {
+      const { LayerVersionArn = '' } = await server.client.send(
+        new PublishLayerVersionCommand({
+          LayerName: 'greeting',
+          Content: { ZipFile: await zipOf({ 'java/lib/g.jar': await jarOf(compiled.layered) }) },
+        }),
+      );
+      await create(
+        server,
+        'linked',
+        { Handler: 'example.Linked', Layers: [LayerVersionArn] },
+        { ...compiled.handlers, 'lib/helper.jar': await jarOf(compiled.library) },
+      );
+      const names = ['layered.Greeting', 'library.Helper', 'none.Such'];
+      expect((await invoke(server.client, 'linked', names)).result).toEqual([
+        'of the layer',
+        'of the library',
+        'java.lang.ClassNotFoundException: none.Such',
+      ]);
+    });
 
-  test('where the machine lacks the version the nearest one runs it, and the log says so', async () => {
-    const server = await start();
-    await create(server, 'nearest', { Runtime: 'java8.al2', Handler: 'example.Methods::text' });
-    expect((await invoke(server.client, 'nearest', 'x')).result).toBe('hello x');
-    await printed(server.endpoint, 'nearest', 'java8.al2 runs on Java ');
-    await printed(server.endpoint, 'nearest', 'hearth runtimes install java8.al2');
+    test('a handler may be in a jar of lib itself', async () => {
+      const files = { 'lib/function.jar': await jarOf(compiled.handlers) };
+      await create(server, 'packed', { Handler: 'example.Methods::text' }, files);
+      expect((await invoke(server.client, 'packed', 'x')).result).toBe('hello x');
+    });
+
+    test('where the machine lacks the version the nearest one runs it, and the log says so', async () => {
+      await create(server, 'nearest', { Runtime: 'java8.al2', Handler: 'example.Methods::text' });
+      expect((await invoke(server.client, 'nearest', 'x')).result).toBe('hello x');
+      await printed(server.endpoint, 'nearest', 'java8.al2 runs on Java ');
+      await printed(server.endpoint, 'nearest', 'hearth runtimes install java8.al2');
+    });
   });
 
   test('strict servers refuse it instead', async () => {
-    const server = await start({ strictRuntimes: true });
+    await using server = await start({ strictRuntimes: true });
     await expect(
       create(server, 'strict', { Runtime: 'java8.al2', Handler: 'example.Methods::text' }),
     ).rejects.toThrow('Cannot run java8.al2 as this machine must have an interpreter for it');
   });
 
   test('the Java 21 of PyPI runs java21', async (context) => {
-    const server = await start();
+    await using server = await start();
     const reason = await addJava21(server);
     context.skip(reason !== undefined, reason);
     await create(server, 'fetched', { Runtime: 'java21', Handler: 'example.About' });

@@ -9,7 +9,6 @@ import { InstallError } from '../../packages/server/src/runtimes/install-error.t
 import { installJavaClient } from '../../packages/server/src/runtimes/install-java.ts';
 import { installJre } from '../../packages/server/src/runtimes/install-jre.ts';
 import {
-  ARCHIVES_FOLDER,
   JAVA_CLIENT_JARS,
   javaClientDirectory,
 } from '../../packages/server/src/runtimes/java-client.ts';
@@ -31,7 +30,7 @@ export interface JavaTools {
   /** Runtimes whose Java this machine has: `java17`, `java25`. */
   readonly runtimes: readonly Runtime[];
   /** Class files of a folder of sources beside this file, by path. */
-  compile(folder: string): Promise<Files>;
+  readonly compile: (folder: string) => Promise<Files>;
 }
 
 /** A compiler and AWS's client from Maven Central; a reason where they cannot be had. */
@@ -58,9 +57,7 @@ export async function findJavaTools(): Promise<JavaTools | { readonly reason: st
 
 /** Gives a running server AWS's client, as `hearth runtimes install` does. */
 export async function addJavaClient({ dataDir }: TestServer): Promise<void> {
-  const from = javaClientDirectory(INSTALLED);
-  const isOfClient = (path: string): boolean => !path.includes(ARCHIVES_FOLDER);
-  await cp(from, javaClientDirectory(dataDir), { recursive: true, filter: isOfClient });
+  await cp(javaClientDirectory(INSTALLED), javaClientDirectory(dataDir), { recursive: true });
 }
 
 /**

@@ -177,7 +177,10 @@ export class GuestLife {
   }
 
   async #startRuntime(): Promise<Guest> {
-    const { sandbox, command, signal, apis, clock } = this.#parts;
+    const { sandbox, command, signal, apis, clock, functionOutput, init } = this.#parts;
+    // Hearth's own bootstraps print them; others are not told.
+    if (apis.protocol === 'http')
+      for (const warning of init.warnings) functionOutput.write(warning);
     const process = await sandbox.start(command, signal);
     const session =
       apis.protocol === 'framed' && process.channel !== undefined
