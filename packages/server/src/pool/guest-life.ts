@@ -1,4 +1,5 @@
 import type { Clock } from '../clock/clock.ts';
+import { within } from '../clock/within.ts';
 import type { FunctionVersion } from '../domain/function.ts';
 import { MAX_EXTENSIONS } from '../runtime-api/extensions/extension-registry.ts';
 import type { ShutdownReason } from '../runtime-api/extensions/extension-event.ts';
@@ -15,6 +16,9 @@ import type { OutputTarget } from './guest-output.ts';
 import { shutDown } from './shutdown-sequence.ts';
 import type { LaunchFailure } from './runtime-launcher.ts';
 import type { StartSlot } from './start-gate.ts';
+
+/** How long a boot, which is CPU work, may keep its turn. */
+const BOOT_TURN_MS = 1_000;
 
 /** How a phase of a life ended; the first reason wins. */
 export type LifeEnd =
@@ -118,8 +122,10 @@ export class GuestLife {
     if (launchFailure !== undefined) return { kind: 'launch-failed', ...launchFailure };
     const guest = this.#guest ?? (await this.#startRuntime());
     let ended = false;
-    void guest.booted().then(() => {
-      slot?.leave();
+    const booted = guest.booted();
+    // A wrapper, or a library that is loaded first, may keep it from booting: others go on.
+    void within(clock, BOOT_TURN_MS, booted).then(() => slot?.leave());
+    void booted.then(() => {
       if (!ended) onPhase('function');
     });
     const end = await this.#orFailure(guest.init(this.#parts.init, remainingMs()));
