@@ -10,7 +10,7 @@ import type { ServerConfig } from '../../packages/server/src/config/server-confi
 import { javaClientDirectory } from '../../packages/server/src/runtimes/java-client.ts';
 import { printed } from '../support/function-log.ts';
 import { deploy, invoke, invokeWithLog, zipOf, type Files } from '../support/function.ts';
-import { addJava21, addJavaClient, findJavaTools, jarOf } from '../support/java.ts';
+import { addJavaOfPyPI, addJavaClient, findJavaTools, jarOf } from '../support/java.ts';
 import { startTestServer, type TestServer } from '../support/server.ts';
 
 const tools = await findJavaTools();
@@ -195,15 +195,18 @@ describe.skipIf(Runtime === undefined)('Java (skipped where it cannot be compile
     ).rejects.toThrow('Cannot run java8.al2 as this machine must have an interpreter for it');
   });
 
-  test('the Java 21 of PyPI runs java21', async (context) => {
+  test.for([
+    ['java11', false],
+    ['java21', true],
+  ] as const)('the Java of PyPI runs %s', async ([runtime, hasArchive], context) => {
     await using server = await start();
-    const reason = await addJava21(server);
+    const reason = await addJavaOfPyPI(server, runtime);
     context.skip(reason !== undefined, reason);
-    await create(server, 'fetched', { Runtime: 'java21', Handler: 'example.About' });
-    expect((await invoke(server.client, 'fetched')).result).toMatchObject({
-      java: '21',
-      arguments: expect.arrayContaining([expect.stringMatching(/SharedArchiveFile=.*java21-/)]),
-    });
+    await create(server, 'fetched', { Runtime: runtime, Handler: 'example.About' });
+    const { result } = await invoke(server.client, 'fetched');
+    expect(result).toMatchObject({ java: runtime.slice('java'.length), charset: 'UTF-8' });
+    const flags = (result as { arguments: string[] }).arguments.join(' ');
+    expect(/-XX:SharedArchiveFile=\S*java21-/.test(flags)).toBe(hasArchive);
   });
 });
 

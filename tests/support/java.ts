@@ -61,24 +61,26 @@ export async function addJavaClient({ dataDir }: TestServer): Promise<void> {
 }
 
 /**
- * Gives a server that has not looked for a Java yet the Java 21 of PyPI, as `hearth runtimes install
- * java21` does; a reason where it cannot be had.
+ * Gives a server that has not looked for a Java yet the one of PyPI, as `hearth runtimes install`
+ * does; a reason where it cannot be had.
  */
-export async function addJava21({ dataDir }: TestServer): Promise<string | undefined> {
-  const folder = join(INSTALLED, 'runtimes', 'java21');
-  const request = {
-    dataDir: INSTALLED,
-    environment: process.env,
-    signal: new AbortController().signal,
-  };
+export async function addJavaOfPyPI(
+  { dataDir }: TestServer,
+  runtime: 'java11' | 'java21',
+): Promise<string | undefined> {
+  const folder = join(INSTALLED, 'runtimes', runtime);
+  const { signal } = new AbortController();
+  const request = { dataDir: INSTALLED, environment: process.env, signal };
   try {
-    if ((await firstPresent([folder])) === undefined) await installJre('java21', '21', request);
+    if ((await firstPresent([folder])) === undefined) {
+      await installJre(runtime, runtime.slice('java'.length), request);
+    }
   } catch (error) {
     if (error instanceof InstallError) return error.message;
     throw error;
   }
   await mkdir(join(dataDir, 'runtimes'), { recursive: true });
-  await symlink(folder, join(dataDir, 'runtimes', 'java21'));
+  await symlink(folder, join(dataDir, 'runtimes', runtime));
   return undefined;
 }
 
