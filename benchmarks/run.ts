@@ -9,9 +9,17 @@ import { burst } from './burst.ts';
 import { coldStart } from './cold-start.ts';
 import { density } from './density.ts';
 import { freezeThaw } from './freeze-thaw.ts';
+import { javaColdStart } from './java-cold-start.ts';
 import { warmInvoke } from './warm-invoke.ts';
 
-const BENCHMARKS: readonly Benchmark[] = [coldStart, burst, freezeThaw, density, warmInvoke];
+const BENCHMARKS: readonly Benchmark[] = [
+  coldStart,
+  javaColdStart,
+  burst,
+  freezeThaw,
+  density,
+  warmInvoke,
+];
 
 let interrupted = false;
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
