@@ -23,6 +23,7 @@ export interface BenchServer extends AsyncDisposable {
   readonly endpoint: string;
   readonly client: LambdaClient;
   readonly pid: number;
+  readonly dataDirectory: string;
 }
 
 /** @param settings options of `hearth start` beyond its place */
@@ -46,6 +47,7 @@ export async function startBenchServer(settings: readonly string[] = []): Promis
     endpoint: server.endpoint,
     client,
     pid: server.pid,
+    dataDirectory,
     [Symbol.asyncDispose]: async () => {
       for (const signal of STOP_SIGNALS) process.off(signal, interrupt);
       client.destroy();

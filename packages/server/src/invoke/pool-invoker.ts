@@ -24,6 +24,8 @@ export class PoolInvoker implements Invoker {
     this.#admission.enter(version);
     this.#running += 1;
     try {
+      const soon = this.#pool.soonFree(version);
+      if (soon !== undefined) await soon;
       return await this.#pool.take(version).invoke(invocation);
     } finally {
       this.#running -= 1;

@@ -31,6 +31,11 @@ export class EnvironmentPool implements AsyncDisposable {
     return pool.take(version);
   }
 
+  /** Settles when an environment of the version is likely to be free; undefined where it is not worth waiting. */
+  soonFree(version: FunctionVersion): Promise<void> | undefined {
+    return this.#current.get(version.generation)?.soonFree();
+  }
+
   /** Ends the function's environments: free ones now, busy ones after their event. Later events get new ones. */
   retire(identity: FunctionIdentity, reason: EndReason, exceptGeneration?: string): void {
     const key = functionKey(identity);

@@ -242,6 +242,7 @@ export class Environment implements PooledEnvironment, Freezable {
     durationMs: (end: LifeEnd) => number,
   ): Promise<Buffer | undefined> {
     if (this.#state.kind === 'invoking') this.#apply({ kind: 'answered' });
+    this.#owner.onAnswered(this);
     let end: LifeEnd;
     try {
       end = await host.currentLife.finish(timeoutMs);

@@ -114,6 +114,57 @@ describe('generation pool', () => {
     expect(pool.take(VERSION)).not.toBe(lost);
   });
 
+  describe('an event that finds none free', () => {
+    test('waits for one that has answered, and is the one to get it', async () => {
+      const { pool } = setUp();
+      const answered = pool.take(VERSION);
+      expect(pool.soonFree()).toBeUndefined();
+      pool.onAnswered(answered);
+      const soon = pool.soonFree();
+      expect(soon).toBeDefined();
+      pool.onFree(answered);
+      await soon;
+      expect(pool.take(VERSION)).toBe(answered);
+      expect(pool.soonFree()).toBeUndefined();
+    });
+
+    test('does not where each that has answered is waited for, or one is free', () => {
+      const { pool } = setUp();
+      const [answered, other] = [pool.take(VERSION), pool.take(VERSION)];
+      pool.onAnswered(answered);
+      expect(pool.soonFree()).toBeDefined();
+      expect(pool.soonFree()).toBeUndefined();
+      pool.onAnswered(other);
+      pool.onFree(answered);
+      expect(pool.soonFree()).toBeUndefined();
+    });
+
+    test('waits 50 ms at most', async () => {
+      const { pool, clock } = setUp();
+      const answered = pool.take(VERSION);
+      pool.onAnswered(answered);
+      const soon = pool.soonFree();
+      clock.advance(50);
+      await soon;
+      expect(pool.take(VERSION)).not.toBe(answered);
+      expect(clock.pendingTimers).toBe(0);
+    });
+
+    test('no longer waits when the generation is retired or the environment is lost', async () => {
+      const { pool, clock } = setUp();
+      const [first, second] = [pool.take(VERSION), pool.take(VERSION)];
+      pool.onAnswered(first);
+      const soon = pool.soonFree();
+      pool.retire('updated');
+      await soon;
+      pool.onAnswered(second);
+      pool.onEnded(second);
+      pool.onEnded(first);
+      expect(pool.soonFree()).toBeUndefined();
+      expect(clock.pendingTimers).toBe(0);
+    });
+  });
+
   test('whatever the order, no environment serves two takers and none outlives its idle time', () => {
     const step = fc.oneof(
       fc.constant({ kind: 'take' as const }),

@@ -15,6 +15,8 @@ export interface PooledEnvironment {
 
 /** Who is told that an environment can take the next event, or never will again. */
 export interface EnvironmentOwner<E> {
+  /** It has answered, and is free once its runtime, or an extension, has finished. */
+  onAnswered(environment: E): void;
   onFree(environment: E): void;
   onEnded(environment: E): void;
 }
@@ -27,6 +29,12 @@ export interface EnvironmentLimits {
   readonly maxLifetimeMs: number;
 }
 
+/**
+ * How long an event waits for an environment that has answered rather than start another: runtimes
+ * that talk HTTP ask for the next event a little later than their caller may send it.
+ */
+const SOON_MS = 50;
+
 /** The environments of one generation of one function: the free ones as a stack, the latest on top. */
 export class GenerationPool<E extends PooledEnvironment> implements EnvironmentOwner<E> {
   readonly #clock: Clock;
@@ -35,6 +43,9 @@ export class GenerationPool<E extends PooledEnvironment> implements EnvironmentO
   readonly #onEmpty: () => void;
   readonly #all = new Set<E>();
   readonly #free: E[] = [];
+  readonly #answered = new Set<E>();
+  /** Of events that wait for one that has answered. */
+  readonly #waiting: (() => void)[] = [];
   #retired: EndReason | undefined;
   #expiry: Timer | undefined;
 
@@ -61,10 +72,30 @@ export class GenerationPool<E extends PooledEnvironment> implements EnvironmentO
     return created;
   }
 
+  /**
+   * Settles when one that has answered is free, or takes longer than that is worth waiting for.
+   * Undefined where one is free already, or where each that has answered is waited for.
+   */
+  soonFree(): Promise<void> | undefined {
+    if (this.#free.length > 0 || this.#answered.size <= this.#waiting.length) return undefined;
+    return new Promise((resolve) => {
+      const settle = (): void => {
+        timer.cancel();
+        resolve();
+      };
+      const timer = this.#clock.startTimer(SOON_MS, () => {
+        this.#waiting.splice(this.#waiting.indexOf(settle), 1);
+        resolve();
+      });
+      this.#waiting.push(settle);
+    });
+  }
+
   /** Ends the free environments now and the busy ones when they are freed. */
   retire(reason: EndReason): void {
     this.#retired = reason;
     this.#expiry?.cancel();
+    for (const settle of this.#waiting.splice(0)) settle();
     for (const environment of this.#free.splice(0)) void environment.end(reason);
   }
 
@@ -82,7 +113,13 @@ export class GenerationPool<E extends PooledEnvironment> implements EnvironmentO
     await Promise.all([...this.#all].map((environment) => environment.end(reason)));
   }
 
+  onAnswered(environment: E): void {
+    this.#answered.add(environment);
+  }
+
   onFree(environment: E): void {
+    this.#answered.delete(environment);
+    this.#waiting.shift()?.();
     if (this.#retired !== undefined) {
       void environment.end(this.#retired);
       return;
@@ -98,6 +135,7 @@ export class GenerationPool<E extends PooledEnvironment> implements EnvironmentO
 
   onEnded(environment: E): void {
     this.#all.delete(environment);
+    this.#answered.delete(environment);
     const index = this.#free.indexOf(environment);
     if (index !== -1) this.#free.splice(index, 1);
     if (this.#all.size === 0) {

@@ -1,5 +1,6 @@
 import { setImmediate as nextLoopTurn } from 'node:timers/promises';
 import type { Clock } from '../clock/clock.ts';
+import { within } from '../clock/within.ts';
 import type { FunctionVersion } from '../domain/function.ts';
 import { MAX_EXTENSIONS } from '../runtime-api/extensions/extension-registry.ts';
 import type { ShutdownReason } from '../runtime-api/extensions/extension-event.ts';
@@ -16,6 +17,9 @@ import type { OutputTarget } from './guest-output.ts';
 import { shutDown } from './shutdown-sequence.ts';
 import type { LaunchFailure } from './runtime-launcher.ts';
 import type { StartSlot } from './start-gate.ts';
+
+/** How long a boot, which is CPU work, may keep its turn. */
+const BOOT_TURN_MS = 1_000;
 
 /** How a phase of a life ended; the first reason wins. */
 export type LifeEnd =
@@ -119,8 +123,10 @@ export class GuestLife {
     if (launchFailure !== undefined) return { kind: 'launch-failed', ...launchFailure };
     const guest = this.#guest ?? (await this.#startRuntime());
     let ended = false;
-    void guest.booted().then(() => {
-      slot?.leave();
+    const booted = guest.booted();
+    // A wrapper, or a library that is loaded first, may keep it from booting: others go on.
+    void within(clock, BOOT_TURN_MS, booted).then(() => slot?.leave());
+    void booted.then(() => {
       if (!ended) onPhase('function');
     });
     const end = await this.#orFailure(guest.init(this.#parts.init, remainingMs()));
@@ -185,7 +191,10 @@ export class GuestLife {
   }
 
   async #startRuntime(): Promise<Guest> {
-    const { sandbox, command, signal, apis, clock } = this.#parts;
+    const { sandbox, command, signal, apis, clock, functionOutput, init } = this.#parts;
+    // Hearth's own bootstraps print them; others are not told.
+    if (apis.protocol === 'http')
+      for (const warning of init.warnings) functionOutput.write(warning);
     const process = await sandbox.start(command, signal);
     const session =
       apis.protocol === 'framed' && process.channel !== undefined

@@ -6,6 +6,8 @@ import {
   archivingArguments,
   canArchiveClasses,
   javaArguments,
+  type JavaSystem,
+  localeVariables,
   maxHeapKb,
 } from './java-arguments.ts';
 import { testVersion } from './pool-fixture.ts';
@@ -27,10 +29,10 @@ function argumentsOf(
   version: string,
   runtime: string,
   environment: Record<string, string> = {},
-  archive: string | undefined = 'archives/a.jsa',
+  system: JavaSystem = { archive: 'archives/a.jsa', locale: undefined },
 ): string[] {
   const fn = testVersion({ runtime, memoryMb: 512, handler: 'a.B::c', environment });
-  return javaArguments(java(version), fn, PATHS, archive);
+  return javaArguments(java(version), fn, PATHS, system);
 }
 
 const ARCHIVE_FLAG = '-XX:SharedArchiveFile=/var/runtime/archives/a.jsa';
@@ -45,12 +47,6 @@ describe('how Java is started', () => {
       '-Xlog:cds+dynamic=off',
       '-XX:+TieredCompilation',
       '-XX:TieredStopAtLevel=1',
-      '-Dfile.encoding=UTF-8',
-      '-Dsun.jnu.encoding=UTF-8',
-      '-Dsun.stdout.encoding=UTF-8',
-      '-Dsun.stderr.encoding=UTF-8',
-      '-Dstdout.encoding=UTF-8',
-      '-Dstderr.encoding=UTF-8',
       '-XX:+UseSerialGC',
       '--add-opens=java.base/java.io=ALL-UNNAMED',
       '-XX:+ErrorFileToStderr',
@@ -99,12 +95,7 @@ describe('how Java is started', () => {
   });
 
   test('without an archive nothing is said of archives', () => {
-    const flags = javaArguments(
-      java('21.0.1'),
-      testVersion({ runtime: 'java21' }),
-      PATHS,
-      undefined,
-    );
+    const flags = argumentsOf('21.0.1', 'java21', {}, { archive: undefined, locale: undefined });
     expect(flags.join(' ')).not.toMatch(/Share|cds/);
   });
 
@@ -121,13 +112,25 @@ describe('how Java is started', () => {
     );
   });
 
-  test.each([
-    { LANG: 'C' },
-    { LC_ALL: 'de_DE' },
-    { JAVA_TOOL_OPTIONS: '-Dfile.encoding=ISO-8859-1' },
-  ])("the function's own choice of an encoding stays: %j", (environment) => {
-    expect(argumentsOf('21.0.1', 'java21', environment).join(' ')).not.toContain('encoding');
+  test("where the system lacks AWS's locale another one gives the encoding, flags the rest", () => {
+    const fn = testVersion({ runtime: 'java21' });
+    expect(localeVariables(fn, 'C.UTF-8')).toEqual({ LC_ALL: 'C.UTF-8' });
+    expect(localeVariables(fn, undefined)).toEqual({});
+    const system: JavaSystem = { archive: undefined, locale: 'C.UTF-8' };
+    expect(argumentsOf('21.0.1', 'java21', {}, system)).toEqual(
+      expect.arrayContaining(['-Duser.language=en', '-Duser.country=US']),
+    );
   });
+
+  test.each([{ LANG: 'C' }, { LC_ALL: 'de_DE' }, { JAVA_TOOL_OPTIONS: '-Duser.language=de' }])(
+    "the function's own choice of a locale stays: %j",
+    (environment) => {
+      const system: JavaSystem = { archive: undefined, locale: 'C.UTF-8' };
+      const fn = testVersion({ environment });
+      expect(localeVariables(fn, 'C.UTF-8')).toEqual({});
+      expect(argumentsOf('21.0.1', 'java21', environment, system).join(' ')).not.toContain('user.');
+    },
+  );
 });
 
 describe('how an archive of classes is made', () => {

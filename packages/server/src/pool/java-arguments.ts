@@ -2,7 +2,15 @@ import type { FunctionVersion } from '../domain/function.ts';
 import { MANAGED_RUNTIMES } from '../domain/runtimes.ts';
 import { JAVA_CLIENT_JARS, JAVA_CLIENT_MAIN, jniLibrary } from '../runtimes/java-client.ts';
 import type { Interpreter } from '../runtimes/runtime-catalog.ts';
+import type { ReplacedLocale } from '../runtimes/system-locale.ts';
 import type { GuestPaths } from '../sandbox/sandbox.ts';
+
+/** What of the machine the command line depends on. */
+export interface JavaSystem {
+  /** An archive of classes, relative to the client's folder. */
+  readonly archive: string | undefined;
+  readonly locale: ReplacedLocale;
+}
 
 /**
  * What follows `bin/java`: the flags that AWS Lambda gives it (recorded there), AWS's client on the
@@ -13,14 +21,14 @@ export function javaArguments(
   { version: javaVersion }: Interpreter,
   version: FunctionVersion,
   paths: GuestPaths,
-  archive: string | undefined,
+  { archive, locale }: JavaSystem,
 ): string[] {
   const usesArchive = archive !== undefined && !choosesArchive(version);
   return [
     `-XX:MaxHeapSize=${maxHeapKb(version.memoryMb)}k`,
     ...(usesArchive ? archiveFlags(`${paths.runtime}/${archive}`) : []),
     ...compilerFlags(version.runtime),
-    ...(choosesEncoding(version) ? [] : UTF_8_FLAGS),
+    ...(locale === undefined || choosesLocale(version) ? [] : LOCALE_FLAGS),
     ...clientArguments(majorOf(javaVersion), paths),
     version.handler,
   ];
@@ -101,18 +109,21 @@ function clientArguments(major: number, { runtime }: GuestPaths): string[] {
   ];
 }
 
-/**
- * AWS's systems have the locale en_US.UTF-8, of which Java takes its encodings; with one that a
- * system lacks it would fall back to ASCII.
- */
-const UTF_8_FLAGS = ['file', 'sun.jnu', 'sun.stdout', 'sun.stderr', 'stdout', 'stderr'].map(
-  (name) => `-D${name}.encoding=UTF-8`,
-);
+/** What the locale of AWS's systems says besides the encoding. */
+const LOCALE_FLAGS = ['-Duser.language=en', '-Duser.country=US'];
 
-function choosesEncoding({ environment }: FunctionVersion): boolean {
+/** Variables with which Java uses UTF-8, as on AWS, for the environment as well. */
+export function localeVariables(
+  version: FunctionVersion,
+  locale: ReplacedLocale,
+): Record<string, string> {
+  return locale === undefined || choosesLocale(version) ? {} : { LC_ALL: locale };
+}
+
+function choosesLocale({ environment }: FunctionVersion): boolean {
   return (
-    Object.keys(environment).some((name) => /^(LANG|LC_ALL|LC_CTYPE)$/.test(name)) ||
-    optionsOf(environment).includes('.encoding=')
+    Object.keys(environment).some((name) => /^(LANG$|LC_)/.test(name)) ||
+    optionsOf(environment).includes('-Duser.')
   );
 }
 

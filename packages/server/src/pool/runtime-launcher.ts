@@ -5,13 +5,14 @@ import type { ManagedRuntime } from '../domain/runtimes.ts';
 import { MANAGED_RUNTIMES, runtimeVersionArn } from '../domain/runtimes.ts';
 import { ServiceError } from '../domain/service-error.ts';
 import type { Interpreter, RuntimeCatalog, RuntimeChoice } from '../runtimes/runtime-catalog.ts';
+import { replacedLocale } from '../runtimes/system-locale.ts';
 import type {
   GuestCommand,
   GuestPaths,
   SandboxAssignment,
   SandboxDirectories,
 } from '../sandbox/sandbox.ts';
-import { javaArguments } from './java-arguments.ts';
+import { javaArguments, localeVariables } from './java-arguments.ts';
 import { wrapCommand } from './exec-wrapper.ts';
 import { launchWarnings } from './launch-warnings.ts';
 import { ENTRYPOINT_NAME, findEntrypoint } from './provided-entrypoint.ts';
@@ -125,6 +126,7 @@ export class RuntimeLauncher {
     if (folder === undefined) {
       throw missing(version, `run: hearth runtimes install ${version.runtime}`);
     }
+    const system = { archive: folder.archive, locale: await replacedLocale() };
     const [major = '', , update = ''] = interpreter.version.split('.');
     return {
       ...common(version, runtime, code, choice, `${major}.v${update}`),
@@ -133,10 +135,14 @@ export class RuntimeLauncher {
         const command = {
           argv: [
             `${paths.language}/${interpreter.program}`,
-            ...javaArguments(interpreter, version, paths, folder.archive),
+            ...javaArguments(interpreter, version, paths, system),
           ] as const,
           // Its channel stays unused: the client talks HTTP, but writes its log as frames.
-          environment: { ...environment, _LAMBDA_TELEMETRY_LOG_FD: '4' },
+          environment: {
+            ...localeVariables(version, system.locale),
+            ...environment,
+            _LAMBDA_TELEMETRY_LOG_FD: '4',
+          },
           cwd: paths.task,
           descriptors: 'channel' as const,
         };

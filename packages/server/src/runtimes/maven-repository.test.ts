@@ -9,6 +9,10 @@ import { downloadJar, mavenRepository, mirrorOfCentral } from './maven-repositor
 const CENTRAL = 'https://repo1.maven.org/maven2';
 const NOT_ABORTED = new AbortController().signal;
 
+function mirror(url: string, of: string): string {
+  return `<mirror><url>${url}</url><mirrorOf>${of}</mirrorOf></mirror>`;
+}
+
 describe('which repository is used', () => {
   let home = '';
   beforeEach(() => {
@@ -62,8 +66,6 @@ describe('which repository is used', () => {
   });
 
   test('the first mirror that fits, none that is commented out, entities read', () => {
-    const mirror = (url: string, of: string): string =>
-      `<mirror><url>${url}</url><mirrorOf>${of}</mirrorOf></mirror>`;
     const xml = `<!-- ${mirror('http://old', '*')} -->${mirror('http://no', 'x')}${mirror('http://a?b=1&amp;c', '*')}${mirror('http://late', '*')}`;
     expect(mirrorOfCentral(xml)).toBe('http://a?b=1&c');
     expect(mirrorOfCentral('<mirror><mirrorOf>*</mirrorOf></mirror>')).toBeUndefined();

@@ -287,7 +287,11 @@ describe('the health handler', () => {
           path: '/opt/node/bin/node',
           origin: 'PATH',
         },
-        { runtime: 'python3.12' },
+        {
+          runtime: 'python3.12',
+          obstacle: expect.stringMatching(/^Cannot run python3\.12 .* none was found/),
+        },
+        { runtime: 'provided.al2023' },
       ]),
     });
   });

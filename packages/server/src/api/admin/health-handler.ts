@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { MANAGED_RUNTIMES } from '../../domain/runtimes.ts';
 import type { RuntimeCatalog } from '../../runtimes/runtime-catalog.ts';
+import { runtimeObstacle } from '../../runtimes/runtime-obstacle.ts';
 import type { SandboxDriver, SandboxEnforcement } from '../../sandbox/sandbox.ts';
 import { sendJson } from './json-response.ts';
 
@@ -24,9 +25,12 @@ export interface SandboxReport {
   readonly limits: readonly SandboxLimit[];
 }
 
-/** What runs a runtime on this server; without `version` nothing does. */
+/** What runs a runtime on this server. */
 export interface RuntimeReport {
   readonly runtime: string;
+  /** Why functions of it are refused, and what to do; absent where they run. */
+  readonly obstacle?: string;
+  /** Of the interpreter; runtimes whose program comes with the function have none. */
   readonly version?: string;
   /** False where the nearest version stands in. */
   readonly exact?: boolean;
@@ -67,19 +71,26 @@ export function createHealthHandler(
     }
     const report: HealthReport = { status: 'ok', ...facts };
     const wantsRuntimes = url.searchParams.get('runtimes') === 'true';
-    const runtimes = wantsRuntimes ? { runtimes: await describeRuntimes(catalog) } : {};
+    const runtimes = wantsRuntimes
+      ? { runtimes: await describeRuntimes(catalog, options.dataDir) }
+      : {};
     sendJson(response, 200, { ...report, ...runtimes });
   };
 }
 
 /** What would run each managed runtime. */
-export function describeRuntimes(catalog: RuntimeCatalog): Promise<RuntimeReport[]> {
+export function describeRuntimes(
+  catalog: RuntimeCatalog,
+  dataDir: string,
+): Promise<RuntimeReport[]> {
   return Promise.all(
     [...MANAGED_RUNTIMES.keys()].map(async (runtime) => {
       const choice = await catalog.resolve(runtime);
-      if (choice === undefined) return { runtime };
+      const obstacle = await runtimeObstacle(runtime, catalog, dataDir);
+      const report = { runtime, ...(obstacle !== undefined && { obstacle }) };
+      if (choice === undefined) return report;
       const { version, prefix, program, origin } = choice.interpreter;
-      return { runtime, version, exact: choice.exact, path: `${prefix}/${program}`, origin };
+      return { ...report, version, exact: choice.exact, path: `${prefix}/${program}`, origin };
     }),
   );
 }

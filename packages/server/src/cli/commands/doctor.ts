@@ -75,8 +75,10 @@ async function printLimits(output: Output, limits: readonly unknown[]): Promise<
 export function runtimeRow(runtime: unknown): string[] {
   const name = textField(runtime, 'runtime') ?? '';
   const version = textField(runtime, 'version');
-  if (version === undefined) return [name, 'none', '', '', ''];
-  const match = asObject(runtime)['exact'] === true ? 'exact' : 'nearest';
+  const isRefused = textField(runtime, 'obstacle') !== undefined;
+  if (version === undefined) return [name, isRefused ? 'none' : "the function's own", '', '', ''];
+  const nearness = asObject(runtime)['exact'] === true ? 'exact' : 'nearest';
+  const match = isRefused ? 'to install' : nearness;
   return [
     name,
     version,

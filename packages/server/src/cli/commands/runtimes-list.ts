@@ -16,7 +16,8 @@ export const runtimesListCommand: Command = {
     const { environment, output } = context;
     const catalog = new LocalRuntimeCatalog({ dataDir, strict: strictRuntimes, environment });
     using progress = output.progress('Looking for interpreters');
-    const [runtimes, interpreters] = [await describeRuntimes(catalog), await catalog.list()];
+    const runtimes = await describeRuntimes(catalog, dataDir);
+    const interpreters = await catalog.list();
     progress[Symbol.dispose]();
     if (options.isSet('json')) {
       output.json({ runtimes, interpreters });

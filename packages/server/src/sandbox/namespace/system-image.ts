@@ -20,7 +20,7 @@ export const GUEST_HOSTNAME = 'hearth';
 /** Folders that are links to, or twins of, those in /usr, as the distribution has it. */
 const ROOT_FOLDERS = ['bin', 'sbin', 'lib', 'lib32', 'lib64', 'libx32'];
 /** Read-only parts of the host's /etc: certificates, and what links of programs lead through. */
-const SHARED_ETC = /^(ssl|pki|ca-certificates|alternatives|java(-.*)?)$/;
+const SHARED_ETC = /^(ssl|pki|ca-certificates|alternatives|java[\w.-]*)$/;
 
 const ETC_FILES: Readonly<Record<string, string>> = {
   passwd: [
