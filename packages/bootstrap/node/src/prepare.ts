@@ -7,7 +7,7 @@ import { recordProcessState } from './process-state.ts';
 import { rehearse, type RehearsalPlan } from './rehearsal.ts';
 
 /** Where V8's compilers and caches have settled; measured. */
-const ROUNDS = 10;
+const ROUNDS = 3;
 const EVENTS_PER_ROUND = 2;
 
 /** What the clients of AWS's SDK load, and what most functions load. */
