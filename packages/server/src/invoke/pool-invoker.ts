@@ -24,7 +24,7 @@ export class PoolInvoker implements Invoker {
     this.#admission.enter(version);
     this.#running += 1;
     try {
-      return await this.#pool.take(version).invoke(invocation);
+      return await this.#pool.take(version, invocation.arrivedMs).invoke(invocation);
     } finally {
       this.#running -= 1;
       this.#admission.leave(version);
