@@ -64,8 +64,19 @@ export async function prepare(): Promise<void> {
 
 function preload(): void {
   const load = createRequire('/var/runtime/index.mjs');
-  for (const name of PRELOADED) load(`node:${name}`);
+  const { stderr } = Object.getOwnPropertyDescriptors(process);
+  // `http2` asks it for colours: a stream that is opened for that would be seen.
+  if (stderr !== undefined) {
+    Object.defineProperty(process, 'stderr', { ...stderr, get: () => NO_TERMINAL });
+  }
+  try {
+    for (const name of PRELOADED) load(`node:${name}`);
+  } finally {
+    if (stderr !== undefined) Object.defineProperty(process, 'stderr', stderr);
+  }
 }
+
+const NO_TERMINAL = { isTTY: false };
 
 function plans(round: number): RehearsalPlan[] {
   const taskRoot = join(__dirname, 'warm-up');
