@@ -91,6 +91,8 @@ async function measure(
     samples: samples.length,
   });
   return [
+    // What the machine can do when nothing else runs on it.
+    figure('first-line', 0.1),
     figure('first-line', 0.5),
     figure('first-line', 0.95),
     ...(['allocation', 'setup', 'init', 'rest', 'client'] as const).map((what) =>

@@ -116,18 +116,19 @@ export async function startServer(config: ServerConfig): Promise<RunningServer> 
   for (const version of registry.all()) void javaArchives.prepare(version);
   const startGate = new StartGate(2 * availableParallelism());
   const onFault = (what: string, cause: unknown): void => reportFault(what)(cause);
+  let acceptFromFunction: ((socket: Socket) => void) | undefined;
   const workers = parts.use(
     new WorkerPool({
       driver: sandbox.driver,
       clock,
       startGate,
+      acceptFromFunction: (socket) => acceptFromFunction?.(socket),
       minimum: config.prewarm,
       memoryMb: config.prewarmMemoryMb,
       reportFault: onFault,
     }),
   );
   const environmentEvents = new EnvironmentEvents();
-  let acceptFromFunction: ((socket: Socket) => void) | undefined;
   const launcher = new RuntimeLauncher(catalog, codeStore, (of) => bootstraps.folderFor(of), {
     layerFolder: ({ layers: used = [] }) => layerFolders.folder(used),
     javaFolder: (interpreter) => javaArchives.folder(interpreter),

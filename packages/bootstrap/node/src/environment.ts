@@ -1,7 +1,7 @@
 import Module from 'node:module';
 
 /** Set where a program of the function's, its wrapper, has started this process and may have set more. */
-const KEEP_ENVIRONMENT = '_HEARTH_KEEP_ENVIRONMENT';
+export const KEEP_ENVIRONMENT = '_HEARTH_KEEP_ENVIRONMENT';
 const OWN_VARIABLE = /^(?:_HEARTH_.*|_LAMBDA_TELEMETRY_LOG_FD)$/;
 
 /**

@@ -1,5 +1,6 @@
 import { Bootstrap } from './bootstrap.ts';
 import { Channel } from './channel.ts';
+import { KEEP_ENVIRONMENT } from './environment.ts';
 import { prepare } from './prepare.ts';
 
 const EXIT_LEFT_ALONE = 1;
@@ -11,10 +12,15 @@ if (!Number.isInteger(channelFd) || !Number.isInteger(logFd)) {
       'file descriptors: hearth starts it\n',
   );
   process.exitCode = 2;
-} else if (process.env['_HEARTH_PREPARE'] === '1') {
+} else if (process.env['_HEARTH_PREPARE'] === '1' && !isWrapped()) {
   void prepare().then(start);
 } else {
   start();
+}
+
+/** What a wrapper has put into the environment must not be rehearsed with. */
+function isWrapped(): boolean {
+  return process.env[KEEP_ENVIRONMENT] !== undefined;
 }
 
 function start(): void {

@@ -5,7 +5,8 @@ import { currentEnvironment, replaceEnvironment } from './environment.ts';
 export function recordProcessState(): () => void {
   const environment = currentEnvironment();
   const workingDirectory = process.cwd();
-  const restoreGlobals = recordProperties(globalThis);
+  // Only the names: to ask for some of the values makes Node.js load what they stand for.
+  const restoreGlobals = recordKeys(globalThis);
   const restoreConsole = recordProperties(console);
   const restoreListeners = recordListeners();
   const restoreModules = recordKeys(internalTable('_cache'));
@@ -32,9 +33,11 @@ function internalTable(name: string): object {
 }
 
 function recordKeys(table: object): () => void {
-  const keys = new Set(Object.keys(table));
+  const keys = new Set(Reflect.ownKeys(table));
   return () => {
-    for (const key of Object.keys(table)) if (!keys.has(key)) Reflect.deleteProperty(table, key);
+    for (const key of Reflect.ownKeys(table)) {
+      if (!keys.has(key)) Reflect.deleteProperty(table, key);
+    }
   };
 }
 

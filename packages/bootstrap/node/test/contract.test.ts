@@ -34,20 +34,19 @@ exports.forges = async (event) => { writeSync(3, Buffer.from(event.base64, 'base
 exports.spawns = async () => execFileSync('/bin/ls', ['-l', '/proc/self/fd'], { encoding: 'utf8' });
 `;
 
-/** As it is started for one function, and as a worker that has rehearsed before it has one. */
-const STARTS: readonly [string, Record<string, string>][] = [
-  ['', {}],
-  [', prepared', { _HEARTH_PREPARE: '1' }],
+/** As processes for one function, and as a worker that has rehearsed before it has one. */
+const STARTS = [
+  { runtime: 'nodejs22.x', how: '', environment: {} },
+  { runtime: 'nodejs24.x', how: '', environment: {} },
+  { runtime: 'nodejs24.x', how: ', prepared', environment: { _HEARTH_PREPARE: '1' } },
 ];
 
 const subjects = findNodes(file).flatMap(({ version, command }) =>
-  ['nodejs22.x', 'nodejs24.x'].flatMap((runtime) =>
-    STARTS.map(([how, environment]) => ({
-      name: `Node.js ${version} as ${runtime}${how}`,
-      runtime,
-      command: { ...command, environment },
-    })),
-  ),
+  STARTS.map(({ runtime, how, environment }) => ({
+    name: `Node.js ${version} as ${runtime}${how}`,
+    runtime,
+    command: { ...command, environment },
+  })),
 );
 
 for (const subject of subjects) {

@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '../clock/clock.ts';
 import type { FunctionRegistry } from '../domain/function-registry.ts';
 import type { FunctionVersion } from '../domain/function.ts';
-import type { Outcome } from '../domain/invocation.ts';
+import type { Invocation, Outcome } from '../domain/invocation.ts';
 import { MAX_REQUEST_BYTES } from '../domain/limits.ts';
 import { ServiceError } from '../domain/service-error.ts';
 import type { Invoker } from '../invoke/invoker.ts';
@@ -70,8 +70,10 @@ export class InvokeEndpoint {
     if (rest !== '' && rest !== '/' && !rest.startsWith('?') && !rest.startsWith('/?'))
       return false;
     const requestId = randomUUID();
-    this.#serve(request, response, url.slice(PATH_START.length, nameEnd), rest, requestId).catch(
-      (error: unknown) => sendError(response, error, requestId, this.#options.onFault),
+    const name = url.slice(PATH_START.length, nameEnd);
+    const arrival = { requestId, arrivedMs: this.#options.clock.monotonicMs() };
+    this.#serve(request, response, name, rest, arrival).catch((error: unknown) =>
+      sendError(response, error, requestId, this.#options.onFault),
     );
     return true;
   }
@@ -81,8 +83,9 @@ export class InvokeEndpoint {
     response: ServerResponse,
     name: string,
     rest: string,
-    requestId: string,
+    arrival: Arrival,
   ): Promise<void> {
+    const { requestId } = arrival;
     // Read in any case: a request that is refused must not stand in the way of the next one.
     const body = await readBody(request, MAX_REQUEST_BYTES, 'InvokeFunction');
     const caller = callerOf(request.headers, rest, this.#options.defaults);
@@ -104,19 +107,19 @@ export class InvokeEndpoint {
       oneHeader(request, 'x-amzn-trace-id'),
       version.tracingMode,
     );
-    const outcome = await this.#invoke(version, invoke, requestId, traceId, body);
+    const outcome = await this.#invoke(version, invoke, arrival, traceId, body);
     sendOutcome(response, outcome, requestId, traceId);
   }
 
   #invoke(
     version: FunctionVersion,
     { target, clientContext, wantsLogTail }: InvokeRequest,
-    requestId: string,
+    arrival: Arrival,
     traceId: string,
     body: Buffer,
   ): Promise<Outcome> {
     return this.#options.invoker.invoke(version, {
-      requestId,
+      ...arrival,
       payload: body.length === 0 ? EMPTY_EVENT : body,
       invokedFunctionArn: targetArn(target),
       traceId,
@@ -125,6 +128,9 @@ export class InvokeEndpoint {
     });
   }
 }
+
+/** What is known of a request before it is read. */
+type Arrival = Required<Pick<Invocation, 'requestId' | 'arrivedMs'>>;
 
 function readRequest(
   request: IncomingMessage,

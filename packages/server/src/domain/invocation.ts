@@ -14,6 +14,8 @@ export interface Invocation {
   readonly traceId?: string;
   /** Collect the last 4 KB of this invocation's log in the outcome. */
   readonly wantsLogTail?: boolean;
+  /** When it reached the server, on the clock's monotonic scale; left out where that is now. */
+  readonly arrivedMs?: number;
 }
 
 /** What became of an invocation. A failure of the function is a value, not an exception. */

@@ -26,7 +26,7 @@ export class PoolInvoker implements Invoker {
     try {
       const soon = this.#pool.soonFree(version);
       if (soon !== undefined) await soon;
-      return await this.#pool.take(version).invoke(invocation);
+      return await this.#pool.take(version, invocation.arrivedMs).invoke(invocation);
     } finally {
       this.#running -= 1;
       this.#admission.leave(version);

@@ -5,11 +5,11 @@ import type { EnvironmentEvent, EnvironmentState } from './environment-state.ts'
 export interface ColdStart {
   /** `pooled`: a worker that had booted ahead took the function in. */
   readonly path: 'pooled' | 'direct';
-  /** From the decision to make an environment until it may start: waiting for its turn. */
+  /** From the event's arrival until the environment may start: reading it, and waiting for its turn. */
   readonly allocationMs: number;
   /** Sandbox, code, process, bootstrap. */
   readonly setupMs: number;
-  /** Extensions and the function's own init. */
+  /** Extensions and the function's own init; the handler's first line follows. */
   readonly initMs: number;
 }
 

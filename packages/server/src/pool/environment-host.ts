@@ -4,6 +4,7 @@ import type { Sandbox, SandboxAssignment } from '../sandbox/sandbox.ts';
 import type { EnvironmentReport } from './environment-report.ts';
 import type { EnvironmentHostServices } from './environment-services.ts';
 import { codeCacheKey } from './code-cache-key.ts';
+import { EnvironmentDoors } from './environment-doors.ts';
 import { environmentVariables, extensionVariables } from './environment-variables.ts';
 import { FunctionCodeCache } from './function-code-cache.ts';
 import type { Guest } from './guest.ts';
@@ -14,11 +15,6 @@ import type { StartSlot } from './start-gate.ts';
 import { externalExtensionNames } from './external-extension-names.ts';
 import { workerKindOf } from './worker-kind.ts';
 
-/** Where programs of an environment find the Runtime, Extensions and Telemetry APIs. */
-const RUNTIME_API_PORT = 9_001;
-/** Where they find this server's own API, if they have a network of their own. */
-const ENDPOINT_PORT = 4_566;
-
 /** An environment's sandbox, with one life of its processes after the other. */
 export class EnvironmentHost implements AsyncDisposable {
   readonly launch: RuntimeLaunch;
@@ -27,14 +23,13 @@ export class EnvironmentHost implements AsyncDisposable {
   readonly #services: EnvironmentHostServices;
   readonly #report: EnvironmentReport;
   readonly #sandbox: Sandbox;
+  readonly #doors: EnvironmentDoors;
   readonly #signal: AbortSignal;
   readonly #codeCache: FunctionCodeCache | undefined;
   readonly #extensions: readonly string[];
   #booted: Guest | undefined;
   #life: GuestLife | undefined;
   #apis: GuestApis | undefined;
-  #runtimeApi = '';
-  #endpoint = '';
 
   private constructor(
     version: FunctionVersion,
@@ -42,6 +37,7 @@ export class EnvironmentHost implements AsyncDisposable {
     report: EnvironmentReport,
     launch: RuntimeLaunch,
     sandbox: Sandbox,
+    doors: EnvironmentDoors,
     codeCache: FunctionCodeCache | undefined,
     extensions: readonly string[],
     booted: Guest | undefined,
@@ -52,6 +48,8 @@ export class EnvironmentHost implements AsyncDisposable {
     this.#report = report;
     this.launch = launch;
     this.#sandbox = sandbox;
+    this.#doors = doors;
+    doors.directRuntimeApi((socket) => this.#attach(socket));
     this.#codeCache = codeCache;
     this.#extensions = extensions;
     this.#booted = booted;
@@ -71,7 +69,7 @@ export class EnvironmentHost implements AsyncDisposable {
     signal: AbortSignal,
     onAllocated: (slot: StartSlot | undefined) => void,
   ): Promise<EnvironmentHost> {
-    const { launcher, workers, startGate, driver } = services;
+    const { launcher, workers, startGate, driver, acceptFromFunction } = services;
     const launch = await launcher.plan(version);
     const codeCache = functionCodeCache(launch, version, services);
     const assignment: SandboxAssignment = {
@@ -86,29 +84,26 @@ export class EnvironmentHost implements AsyncDisposable {
     let sandbox: Sandbox;
     if (worker === undefined) {
       onAllocated(await startGate.enter());
-      sandbox = await driver.create(
-        { environmentId, directories: launch.directories, assignment },
-        signal,
-      );
+      const { directories } = launch;
+      sandbox = await driver.create({ environmentId, directories, assignment }, signal);
     } else {
       onAllocated(undefined);
       sandbox = worker.sandbox;
     }
-    const host = new EnvironmentHost(
-      version,
-      services,
-      report,
-      launch,
-      sandbox,
-      codeCache,
-      extensions,
-      worker?.guest,
-      signal,
-    );
     try {
       if (worker !== undefined) await sandbox.assign(assignment);
-      await host.#serve();
-      return host;
+      return new EnvironmentHost(
+        version,
+        services,
+        report,
+        launch,
+        sandbox,
+        worker?.doors ?? (await EnvironmentDoors.open(sandbox.network, acceptFromFunction)),
+        codeCache,
+        extensions,
+        worker?.guest,
+        signal,
+      );
     } catch (error) {
       await sandbox[Symbol.asyncDispose]();
       throw error;
@@ -142,8 +137,8 @@ export class EnvironmentHost implements AsyncDisposable {
       version,
       paths,
       logStreamName: this.#report.logStreamName,
-      endpoint: this.#endpoint,
-      runtimeApi: this.#runtimeApi,
+      endpoint: this.#endpoint(),
+      runtimeApi: this.#doors.runtimeApi,
       ...(this.#services.hostPath !== undefined && { hostPath: this.#services.hostPath }),
     });
     const apis = new GuestApis({
@@ -229,14 +224,12 @@ export class EnvironmentHost implements AsyncDisposable {
     await this.#sandbox[Symbol.asyncDispose]();
   }
 
-  async #serve(): Promise<void> {
-    const { network } = this.#sandbox;
-    const { endpoint, functionEndpoint, acceptFromFunction } = this.#services;
-    this.#runtimeApi = await network.serve(RUNTIME_API_PORT, (socket) => this.#attach(socket));
-    this.#endpoint = functionEndpoint ?? endpoint();
-    if (!network.isolated) return;
-    const address = await network.serve(ENDPOINT_PORT, acceptFromFunction);
-    this.#endpoint = functionEndpoint ?? `http://${address}`;
+  /** Of this server, for the function's own SDK clients. */
+  #endpoint(): string {
+    const { endpoint, functionEndpoint } = this.#services;
+    if (functionEndpoint !== undefined) return functionEndpoint;
+    const { serverApi } = this.#doors;
+    return serverApi === undefined ? endpoint() : `http://${serverApi}`;
   }
 
   /** Between two lives nobody is there to be talked to. */

@@ -25,10 +25,10 @@ export class EnvironmentPool implements AsyncDisposable {
   }
 
   /** The environment that was freed last, or a new one, which is still starting. It is the caller's until it is freed. */
-  take(version: FunctionVersion): Environment {
+  take(version: FunctionVersion, askedMs?: number): Environment {
     if (this.#closed) throw new Error('Cannot take an environment as the pool is closed');
     const pool = this.#current.get(version.generation) ?? this.#open(version);
-    return pool.take(version);
+    return pool.take(version, askedMs);
   }
 
   /** Settles when an environment of the version is likely to be free; undefined where it is not worth waiting. */
@@ -69,7 +69,7 @@ export class EnvironmentPool implements AsyncDisposable {
     const pool = new GenerationPool<Environment>(
       this.#services.clock,
       this.#limits,
-      (owner, of) => new Environment(of, this.#services, owner),
+      (owner, of, askedMs) => new Environment(of, this.#services, owner, askedMs),
       () => {
         this.#all.delete(pool);
         if (this.#current.get(generation) === pool) this.#forget(key, generation);

@@ -48,13 +48,14 @@ export class Environment implements PooledEnvironment, Freezable {
     version: FunctionVersion,
     services: EnvironmentServices,
     owner: EnvironmentOwner<Environment>,
+    askedMs?: number,
   ) {
     this.version = version;
     this.createdMs = services.clock.monotonicMs();
     this.#services = services;
     this.#owner = owner;
     this.#report = EnvironmentReport.open(version, services.logStore, services.clock);
-    this.#occupy(this.#create());
+    this.#occupy(this.#create(askedMs ?? this.createdMs));
   }
 
   /** Where it is in its life. */
@@ -133,10 +134,10 @@ export class Environment implements PooledEnvironment, Freezable {
     return this.#ended;
   }
 
-  async #create(): Promise<void> {
+  /** @param askedMs when the event that it is made for reached the server */
+  async #create(askedMs: number): Promise<void> {
     const { clock } = this.#services;
-    const createdMs = clock.monotonicMs();
-    let allocatedMs = createdMs;
+    let allocatedMs = askedMs;
     let slot: StartSlot | undefined;
     try {
       const host = await EnvironmentHost.create(
@@ -154,10 +155,9 @@ export class Environment implements PooledEnvironment, Freezable {
       this.#ending.signal.throwIfAborted();
       this.#apply({ kind: 'sandbox-created' });
       const life = host.beginLife();
-      this.#report.initStarted(host.launch, 'init');
       const initStartedMs = clock.monotonicMs();
       let functionInitMs = initStartedMs;
-      const end = await life.init(
+      const ending = life.init(
         INIT_TIMEOUT_MS,
         (phase) => {
           if (phase === 'function') functionInitMs = clock.monotonicMs();
@@ -165,6 +165,9 @@ export class Environment implements PooledEnvironment, Freezable {
         },
         slot,
       );
+      // A runtime that had booted is at work meanwhile; nothing that it prints is read before this.
+      this.#report.initStarted(host.launch, 'init');
+      const end = await ending;
       const readyMs = clock.monotonicMs();
       host.initEnded(end);
       if (end.kind !== 'ready') await life.outputArrived();
@@ -173,7 +176,7 @@ export class Environment implements PooledEnvironment, Freezable {
       if (end.kind === 'ready') {
         this.#coldStart = {
           path: host.startedFrom,
-          allocationMs: allocatedMs - createdMs,
+          allocationMs: allocatedMs - askedMs,
           setupMs: functionInitMs - allocatedMs,
           initMs: readyMs - functionInitMs,
         };

@@ -35,11 +35,17 @@ export interface EnvironmentLimits {
  */
 const SOON_MS = 50;
 
+type CreateEnvironment<E> = (
+  owner: EnvironmentOwner<E>,
+  version: FunctionVersion,
+  askedMs: number | undefined,
+) => E;
+
 /** The environments of one generation of one function: the free ones as a stack, the latest on top. */
 export class GenerationPool<E extends PooledEnvironment> implements EnvironmentOwner<E> {
   readonly #clock: Clock;
   readonly #limits: EnvironmentLimits;
-  readonly #create: (owner: EnvironmentOwner<E>, version: FunctionVersion) => E;
+  readonly #create: CreateEnvironment<E>;
   readonly #onEmpty: () => void;
   readonly #all = new Set<E>();
   readonly #free: E[] = [];
@@ -52,7 +58,7 @@ export class GenerationPool<E extends PooledEnvironment> implements EnvironmentO
   constructor(
     clock: Clock,
     limits: EnvironmentLimits,
-    create: (owner: EnvironmentOwner<E>, version: FunctionVersion) => E,
+    create: CreateEnvironment<E>,
     onEmpty: () => void,
   ) {
     this.#clock = clock;
@@ -61,13 +67,13 @@ export class GenerationPool<E extends PooledEnvironment> implements EnvironmentO
     this.#onEmpty = onEmpty;
   }
 
-  /** The environment that was freed last, or a new one. */
-  take(version: FunctionVersion): E {
+  /** The environment that was freed last, or a new one; `askedMs` is when its event arrived. */
+  take(version: FunctionVersion, askedMs?: number): E {
     for (let free = this.#free.pop(); free !== undefined; free = this.#free.pop()) {
       if (!this.#isOld(free)) return free;
       void free.end('maximum-lifetime');
     }
-    const created = this.#create(this, version);
+    const created = this.#create(this, version, askedMs);
     this.#all.add(created);
     return created;
   }

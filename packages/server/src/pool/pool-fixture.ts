@@ -82,6 +82,7 @@ export function startPool(
     driver,
     clock,
     startGate,
+    acceptFromFunction: (socket) => void socket.destroy(),
     minimum: prewarm,
     memoryMb: prewarmMemoryMb,
     reportFault,

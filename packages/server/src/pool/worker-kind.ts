@@ -33,6 +33,10 @@ export function workerKindOf(
   return {
     key: JSON.stringify([launch.directories, command(SAMPLE_PATHS)]),
     directories: launch.directories,
+    likely: {
+      memoryMb: version.memoryMb,
+      ephemeralStorageMb: version.ephemeralStorageMb,
+    },
     command,
   };
 }

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import type { Clock, Timer } from '../clock/clock.ts';
 import type { SandboxDriver } from '../sandbox/sandbox.ts';
 import type { StartGate } from './start-gate.ts';
@@ -8,6 +9,8 @@ export interface WorkerPoolOptions {
   readonly driver: SandboxDriver;
   readonly clock: Clock;
   readonly startGate: StartGate;
+  /** Serves this server's API on a connection from a sandbox. */
+  readonly acceptFromFunction: (socket: Socket) => void;
   /** Workers kept for each kind in use; 0 turns the pool off. */
   readonly minimum: number;
   /** What all of them together may hold. */
@@ -163,10 +166,16 @@ export class WorkerPool implements AsyncDisposable {
     this.#discardSurplus(nowMs);
     const shelf = this.#neediest(nowMs);
     if (shelf === undefined) return false;
-    const { driver, clock, startGate, reportFault } = this.#options;
+    const { driver, clock, startGate, acceptFromFunction, reportFault } = this.#options;
     const slot = await startGate.enter();
     try {
-      const worker = await startWorker(shelf.kind, driver, clock, this.#closing.signal);
+      const worker = await startWorker(
+        shelf.kind,
+        driver,
+        acceptFromFunction,
+        clock,
+        this.#closing.signal,
+      );
       shelf.workerBytes = worker.sandbox.memoryPeakBytes() ?? shelf.workerBytes;
       shelf.workers.push(worker);
       void worker.guest.exited.then(() => this.#drop(shelf, worker));

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import type { Socket } from 'node:net';
 import type { Clock } from '../clock/clock.ts';
 import { FramedSession } from '../runtime-api/framed/framed-session.ts';
 import type {
@@ -7,8 +8,10 @@ import type {
   Sandbox,
   SandboxDirectories,
   SandboxDriver,
+  SandboxSizes,
 } from '../sandbox/sandbox.ts';
 import { SandboxError } from '../sandbox/sandbox.ts';
+import { EnvironmentDoors } from './environment-doors.ts';
 import { Guest } from './guest.ts';
 
 /** Workers of one kind can take in the same functions: interpreter, its flags and bootstrap agree. */
@@ -16,12 +19,15 @@ export interface WorkerKind {
   /** Equal for equal kinds. */
   readonly key: string;
   readonly directories: SandboxDirectories;
+  /** What a function that it takes in will probably have. */
+  readonly likely: SandboxSizes;
   command(paths: GuestPaths): GuestCommand;
 }
 
 /** A sandbox with a booted runtime that belongs to no function yet. It is given to one, once. */
 export interface Worker {
   readonly sandbox: Sandbox;
+  readonly doors: EnvironmentDoors;
   readonly guest: Guest;
 }
 
@@ -34,14 +40,17 @@ const BOOT_TIMEOUT_MS = 30_000;
 export async function startWorker(
   kind: WorkerKind,
   driver: SandboxDriver,
+  acceptFromFunction: (socket: Socket) => void,
   clock: Clock,
   signal: AbortSignal,
 ): Promise<Worker> {
+  const { directories, likely } = kind;
   const sandbox = await driver.create(
-    { environmentId: randomBytes(16).toString('hex'), directories: kind.directories },
+    { environmentId: randomBytes(16).toString('hex'), directories, likely },
     signal,
   );
   try {
+    const doors = await EnvironmentDoors.open(sandbox.network, acceptFromFunction);
     const process = await sandbox.start(kind.command(sandbox.paths), signal);
     if (process.channel === undefined)
       throw new SandboxError('Cannot talk to a worker without a channel');
@@ -61,7 +70,7 @@ export async function startWorker(
       const end = outOfMemory ? 'out of memory' : (killer ?? `status ${code}`);
       throw new SandboxError(`it ended with ${end} and printed: ${lastLine}`, { cause: error });
     }
-    return { sandbox, guest };
+    return { sandbox, doors, guest };
   } catch (error) {
     await sandbox[Symbol.asyncDispose]();
     throw error;

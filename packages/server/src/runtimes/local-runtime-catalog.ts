@@ -38,6 +38,8 @@ export class LocalRuntimeCatalog implements RuntimeCatalog {
   readonly #strict: boolean;
   readonly #probe: NonNullable<LocalRuntimeCatalogOptions['probe']>;
   readonly #discoveries = new Map<Family, Discovery>();
+  /** What was found last. */
+  readonly #known = new Map<Family, readonly Interpreter[]>();
   /** Chains discoveries: two families must not save the cache over each other. */
   #lastDiscovery: Promise<unknown> = Promise.resolve();
 
@@ -56,7 +58,12 @@ export class LocalRuntimeCatalog implements RuntimeCatalog {
   async resolve(runtime: RuntimeId): Promise<RuntimeChoice | undefined> {
     const family = MANAGED_RUNTIMES.get(runtime)?.family;
     if (family === undefined || family === 'provided') return undefined;
-    return chooseInterpreter(runtime, await this.#interpreters(family), this.#strict);
+    const known = this.#known.get(family);
+    const choice = known && chooseInterpreter(runtime, known, this.#strict);
+    const interpreters = this.#interpreters(family);
+    // Nothing better can have been installed meanwhile: nobody has to wait for a disk.
+    if (choice?.exact === true) return choice;
+    return chooseInterpreter(runtime, await interpreters, this.#strict);
   }
 
   async list(): Promise<Interpreter[]> {
@@ -69,7 +76,11 @@ export class LocalRuntimeCatalog implements RuntimeCatalog {
     const installedState = await stateOf(installedRuntimesDirectory(this.#machine.dataDir));
     const known = this.#discoveries.get(family);
     if (known?.installedState === installedState) return known.interpreters;
-    const interpreters = this.#lastDiscovery.then(() => this.#discover(family));
+    const interpreters = this.#lastDiscovery.then(async () => {
+      const found = await this.#discover(family);
+      this.#known.set(family, found);
+      return found;
+    });
     this.#lastDiscovery = interpreters;
     this.#discoveries.set(family, { installedState, interpreters });
     return interpreters;

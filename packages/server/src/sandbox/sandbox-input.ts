@@ -1,9 +1,4 @@
-import {
-  type GuestCommand,
-  type SandboxAssignment,
-  SandboxError,
-  type SandboxSpec,
-} from './sandbox.ts';
+import { type GuestCommand, SandboxError, type SandboxSizes, type SandboxSpec } from './sandbox.ts';
 
 const ENVIRONMENT_ID = /^[a-z0-9-]{1,64}$/;
 
@@ -15,10 +10,11 @@ export function checkSpec(spec: SandboxSpec): void {
     );
   }
   if (spec.assignment !== undefined) checkAssignment(spec.assignment);
+  if (spec.likely !== undefined) checkAssignment(spec.likely);
 }
 
 /** @throws SandboxError where a limit is none */
-export function checkAssignment(assignment: SandboxAssignment): void {
+export function checkAssignment(assignment: SandboxSizes): void {
   for (const name of ['memoryMb', 'ephemeralStorageMb'] as const) {
     const value = assignment[name];
     if (!Number.isSafeInteger(value) || value < 1) {

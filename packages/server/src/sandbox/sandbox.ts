@@ -40,8 +40,14 @@ export interface SandboxDirectories {
   readonly language?: string;
 }
 
+/** How much a function may hold. */
+export interface SandboxSizes {
+  readonly memoryMb: number;
+  readonly ephemeralStorageMb: number;
+}
+
 /** What makes a sandbox that of one function. Folders are absolute, without symbolic links. */
-export interface SandboxAssignment {
+export interface SandboxAssignment extends SandboxSizes {
   /** The function's code, shown read-only. */
   readonly task: string;
   /**
@@ -53,8 +59,6 @@ export interface SandboxAssignment {
   readonly opt?: string;
   /** Compiled code that the server keeps for the function, shown read-only. */
   readonly cache?: string;
-  readonly memoryMb: number;
-  readonly ephemeralStorageMb: number;
 }
 
 export interface SandboxSpec {
@@ -66,6 +70,11 @@ export interface SandboxSpec {
    * where the driver does not assign running sandboxes, nothing can be started.
    */
   readonly assignment?: SandboxAssignment;
+  /**
+   * What a generic sandbox will probably be assigned: limits and `/tmp` are made ahead where that can
+   * be. What is assigned otherwise takes longer, and nothing else.
+   */
+  readonly likely?: SandboxSizes;
 }
 
 /**

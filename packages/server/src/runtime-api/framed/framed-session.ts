@@ -82,7 +82,8 @@ export class FramedSession implements RuntimeSession {
   }
 
   async init(init: RuntimeInit): Promise<RuntimeResult> {
-    await this.#booted.promise;
+    // One that has booted gets it at once.
+    if (this.#phase === 'booting') await this.#booted.promise;
     if (this.#gone !== undefined) throw this.#gone;
     if (this.#phase !== 'booted') throw new Error(`Cannot init a runtime that is ${this.#phase}`);
     this.#phase = 'initialising';

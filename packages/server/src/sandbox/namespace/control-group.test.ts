@@ -35,7 +35,7 @@ describe('a control group', () => {
 
   const assigned = (limits = LIMITS): ControlGroup => {
     const group = new ControlGroup([folder], PROCESSES);
-    group.assign(limits);
+    group.limit(limits);
     return group;
   };
 
@@ -44,10 +44,21 @@ describe('a control group', () => {
     expect(content('pids.max')).toBe('1024');
     expect(group.memoryPeakBytes()).toBe(4_096);
     expect(group.outOfMemoryKills()).toBe(2);
-    group.assign(LIMITS);
+    group.limit(LIMITS);
     // Only as much of the file as was written: the kernel's has no content to keep.
     expect([content('memory.max'), content('memory.swap.max')]).toEqual(['134217728', '0ax']);
+    expect(content('memory.peak')).toBe('4096\n');
+    group.countPeakAnew();
     expect(content('memory.peak')).toBe('0096\n');
+  });
+
+  test('limits that hold already are not written again', () => {
+    const group = assigned();
+    for (const name of ['memory.max', 'cpu.max.burst']) writeFileSync(join(folder.path, name), 'x');
+    group.limit({ ...LIMITS });
+    expect([content('memory.max'), content('cpu.max.burst')]).toEqual(['x', 'x']);
+    group.limit({ memoryBytes: LIMITS.memoryBytes * 2, cpuCores: LIMITS.cpuCores });
+    expect([content('memory.max'), content('cpu.max.burst')]).toEqual(['268435456', 'x']);
   });
 
   test('takes the process in by its number, and sets and lifts the share of the CPU', async () => {
@@ -70,7 +81,7 @@ describe('a control group', () => {
     const group = new ControlGroup([folder], PROCESSES);
     group.limitCpu(true);
     expect(content('cpu.max')).toBe('max 20000');
-    group.assign(LIMITS);
+    group.limit(LIMITS);
     expect(content('cpu.max')).toBe('10000 20000');
   });
 

@@ -51,7 +51,7 @@ export class ControlGroup implements SpawnScope, AsyncDisposable {
   #cpuLimited = false;
   #frozen = false;
 
-  /** @param processes the most processes and threads; the other limits come with `assign` */
+  /** @param processes the most processes and threads; the other limits come with `limit` */
   constructor(folders: readonly GroupFolder[], processes: number) {
     this.#folders = folders;
     const pids = this.#of('pids');
@@ -65,14 +65,22 @@ export class ControlGroup implements SpawnScope, AsyncDisposable {
     this.#freezer = freezer && openSync(freezerFile(freezer), 'r+');
   }
 
-  /** Sets the limits; from now on the memory peak is counted anew, where the kernel can. */
-  assign(limits: GroupLimits): void {
+  /** Sets the limits; those that hold already cost nothing. */
+  limit(limits: GroupLimits): void {
+    const earlier = this.#limits;
     this.#limits = limits;
     const memory = this.#of('memory');
-    if (memory !== undefined) setMemoryLimit(memory, limits);
+    if (memory !== undefined && earlier?.memoryBytes !== limits.memoryBytes) {
+      setMemoryLimit(memory, limits.memoryBytes, earlier?.memoryBytes);
+    }
+    if (earlier?.cpuCores === limits.cpuCores) return;
     const cpu = this.#of('cpu');
     if (cpu !== undefined) setCpuPeriod(cpu, limits);
     if (this.#cpuLimited) this.#writeCpuLimit();
+  }
+
+  /** From now on the memory peak is counted anew, where the kernel can. */
+  countPeakAnew(): void {
     this.#peak?.restart('0');
   }
 
@@ -194,15 +202,18 @@ function setCpuPeriod(folder: GroupFolder, limits: GroupLimits): void {
   setIfThere(folder, burst, cpuQuotaMicroseconds(limits));
 }
 
-function setMemoryLimit(folder: GroupFolder, { memoryBytes }: GroupLimits): void {
-  if (folder.version === 1) {
-    writeFileSync(join(folder.path, 'memory.limit_in_bytes'), String(memoryBytes));
-    // Memory and swap together; absent where the kernel does not account for swap.
-    setIfThere(folder, 'memory.memsw.limit_in_bytes', memoryBytes);
-  } else {
-    writeFileSync(join(folder.path, 'memory.max'), String(memoryBytes));
+function setMemoryLimit(folder: GroupFolder, bytes: number, earlier: number | undefined): void {
+  if (folder.version === 2) {
+    writeFileSync(join(folder.path, 'memory.max'), String(bytes));
     setIfThere(folder, 'memory.swap.max', 0);
+    return;
   }
+  // Memory and swap together must never be less than memory alone. The file is absent where the
+  // kernel does not account for swap.
+  const isRaised = earlier !== undefined && bytes > earlier;
+  if (isRaised) setIfThere(folder, 'memory.memsw.limit_in_bytes', bytes);
+  writeFileSync(join(folder.path, 'memory.limit_in_bytes'), String(bytes));
+  if (!isRaised) setIfThere(folder, 'memory.memsw.limit_in_bytes', bytes);
 }
 
 function cpuQuotaMicroseconds({ cpuCores }: GroupLimits): number {

@@ -1,7 +1,7 @@
 import { chownSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { LinuxSystemCalls } from '../../system-calls/linux-system-calls.ts';
-import type { SandboxAssignment, SandboxDirectories } from '../sandbox.ts';
+import type { SandboxAssignment, SandboxDirectories, SandboxSizes } from '../sandbox.ts';
 import type { GuestFolders } from './bwrap-arguments.ts';
 import type { ControlGroup } from './control-group.ts';
 import type { ControlGroups } from './control-groups.ts';
@@ -48,6 +48,7 @@ export class MountedPlace implements SandboxPlace {
   readonly #folder: string;
   /** What is given back once nothing is mounted in the folder any more. */
   readonly #used: AsyncDisposableStack;
+  #temporaryMb: number | undefined;
 
   private constructor(
     privileges: Privileges,
@@ -75,6 +76,7 @@ export class MountedPlace implements SandboxPlace {
     privileges: Privileges,
     environmentId: string,
     { runtime, language }: SandboxDirectories,
+    likely: SandboxSizes | undefined,
   ): Promise<MountedPlace> {
     await using used = new AsyncDisposableStack();
     const { users, staged, groups, calls } = privileges;
@@ -95,12 +97,20 @@ export class MountedPlace implements SandboxPlace {
     const folder = join(privileges.sandboxes, environmentId);
     const group = used.use(groups.create(environmentId, PROCESSES));
     makeSharedFolder(calls, folder, user);
-    return new MountedPlace(privileges, user, group, directories, folder, used.move());
+    const place = new MountedPlace(privileges, user, group, directories, folder, used.move());
+    if (likely === undefined) return place;
+    try {
+      await place.#size(likely);
+      return place;
+    } catch (error) {
+      await place[Symbol.asyncDispose]();
+      throw error;
+    }
   }
 
   async assign(assignment: SandboxAssignment): Promise<void> {
-    const { task, opt, cache, memoryMb, ephemeralStorageMb } = assignment;
-    const { staged, temporary } = this.#privileges;
+    const { task, opt, cache } = assignment;
+    const { staged } = this.#privileges;
     if (assignment.taskInPlace === true) this.#privileges.checkCodeFolder(task);
     const mounting = [
       this.#show(
@@ -111,15 +121,22 @@ export class MountedPlace implements SandboxPlace {
       ),
       opt === undefined ? NOTHING : this.#show(staged.acquireMounted(opt, this.user), 'opt'),
       cache === undefined ? NOTHING : this.#show(staged.acquireMounted(cache, this.user), 'cache'),
-      this.#mountTemporary(ephemeralStorageMb),
+      this.#size(assignment),
     ];
     await Promise.allSettled(mounting);
     await Promise.all(mounting);
-    const chargedMb = memoryMb + (temporary.chargedAsMemory ? ephemeralStorageMb : 0);
-    this.group.assign({
+    this.group.countPeakAnew();
+  }
+
+  async #size({ memoryMb, ephemeralStorageMb }: SandboxSizes): Promise<void> {
+    const { chargedAsMemory } = this.#privileges.temporary;
+    const chargedMb = memoryMb + (chargedAsMemory ? ephemeralStorageMb : 0);
+    this.group.limit({
       memoryBytes: chargedMb * BYTES_PER_MB,
       cpuCores: memoryMb / MEMORY_MB_PER_CORE,
     });
+    if (this.#temporaryMb === ephemeralStorageMb) return;
+    await this.#mountTemporary(ephemeralStorageMb);
   }
 
   async #show(acquiring: Promise<StagedDirectory>, name: (typeof ASSIGNED)[number]): Promise<void> {
@@ -130,8 +147,10 @@ export class MountedPlace implements SandboxPlace {
 
   async #mountTemporary(sizeMb: number): Promise<void> {
     const target = join(this.#folder, 'tmp');
+    // On top of one that was made ahead: what a process sees already cannot be taken from below it.
     const mounted = await this.#privileges.temporary.mount(target, sizeMb);
     this.#used.defer(() => mounted.release());
+    this.#temporaryMb = sizeMb;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

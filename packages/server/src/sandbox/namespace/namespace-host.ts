@@ -151,9 +151,9 @@ export class NamespaceHost implements AsyncDisposable {
   }
 
   /** Makes what a generic sandbox has on the host. Rejects, and leaves nothing behind, if it fails. */
-  createPlace({ environmentId, directories }: SandboxSpec): Promise<SandboxPlace> {
+  createPlace({ environmentId, directories, likely }: SandboxSpec): Promise<SandboxPlace> {
     if (this.#privileges !== undefined) {
-      return MountedPlace.create(this.#privileges, environmentId, directories);
+      return MountedPlace.create(this.#privileges, environmentId, directories, likely);
     }
     const folder = join(this.instance.folder, environmentId);
     return OwnUserPlace.create(directories, folder, this.#checkCodeFolder);
