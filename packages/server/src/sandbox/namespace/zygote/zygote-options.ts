@@ -20,7 +20,7 @@ const CAPABILITIES = [
 export function zygoteOptions(
   image: Pick<SystemImage, 'arguments'>,
   { runtime, language }: SandboxDirectories,
-  { environment, cwd }: GuestCommand,
+  { environment }: GuestCommand,
 ): string[] {
   const shown = (folder: string | undefined, path: string): string[] =>
     folder === undefined ? ['--dir', path] : ['--ro-bind', folder, path];
@@ -31,7 +31,7 @@ export function zygoteOptions(
     ['--proc', '/proc', '--dev', '/dev', '--dir', GUEST_PATHS.tmp],
     shown(runtime, GUEST_PATHS.runtime),
     shown(language, GUEST_PATHS.language),
-    ['--remount-ro', '/', '--chdir', cwd],
+    ['--remount-ro', '/', '--chdir', '/'],
     ...Object.entries(environment).map(([name, value]) => ['--setenv', name, value]),
   ].flat();
 }

@@ -1,5 +1,5 @@
-import { join } from 'node:path';
 import { realpath } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import type { Clock, Timer } from '../../../clock/clock.ts';
 import type { DescriptorCalls } from '../../../system-calls/descriptor-calls.ts';
 import type { LinuxSystemCalls } from '../../../system-calls/linux-system-calls.ts';
@@ -89,7 +89,7 @@ export class Zygotes implements AsyncDisposable {
   }
 
   #kind(command: GuestCommand, directories: SandboxDirectories): Kind {
-    const key = JSON.stringify([command, directories]);
+    const key = JSON.stringify([command.argv, command.environment, directories]);
     let kind = this.#kinds.get(key);
     if (kind === undefined) {
       const [startedMs, takenMs, retryAtMs] = [0, 0, -Infinity];
@@ -168,14 +168,13 @@ export class Zygotes implements AsyncDisposable {
 
 /** It runs as root: nobody else may be able to put code into it. */
 async function checkTrusted({ command, directories }: Kind): Promise<void> {
-  const { runtime, language } = directories;
-  if (runtime === undefined || language === undefined) throw new Error('it has no interpreter');
-  const program = join(language, command.argv[0].slice(GUEST_PATHS.language.length));
-  const library = join(language, 'lib');
-  for (const path of [await realpath(program), await realpath(library), runtime]) {
-    const changeable = await changeableByOthers(path);
-    if (changeable !== undefined) {
-      throw new Error(`${changeable} must be root's, and only root may write to it`);
-    }
+  const [program] = command.argv;
+  const inside = `${GUEST_PATHS.language}/`;
+  const { language = '', runtime } = directories;
+  const onHost = program.startsWith(inside) ? join(language, program.slice(inside.length)) : program;
+  const library = join(dirname(dirname(onHost)), 'lib');
+  for (const path of [onHost, library, runtime]) {
+    const changeable = path && (await changeableByOthers(await realpath(path)));
+    if (changeable) throw new Error(`only root may be able to change ${changeable}`);
   }
 }
