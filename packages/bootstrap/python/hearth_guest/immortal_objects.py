@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import sys
+from ctypes import c_uint32
 
 # The low half of a reference count is below zero for immortal objects.
 _LEAST = 0x8000_0000
@@ -19,8 +20,6 @@ def make_all() -> None:
         return
     if hasattr(sys, "gettotalrefcount") or not getattr(sys, "_is_gil_enabled", lambda: True)():
         return  # builds that count in another way
-    from ctypes import c_uint32
-
     count = c_uint32.from_address
     immortal, mortal = count(id(None)).value, object()
     if immortal < _LEAST or count(id(mortal)).value >= _LEAST:

@@ -6,7 +6,12 @@ import { exitWithCode, exitWithSignal } from '../../guest-exit.ts';
 import { guestStdio, type GuestStreams } from '../../guest-streams.ts';
 import type { ProcessTag } from '../../process-tag.ts';
 import { signalTree } from '../../process-tree.ts';
-import { type GuestCommand, type GuestExit, type GuestProcess, SandboxError } from '../../sandbox.ts';
+import {
+  type GuestCommand,
+  type GuestExit,
+  type GuestProcess,
+  SandboxError,
+} from '../../sandbox.ts';
 import { OPEN_FILES } from '../launch-bwrap.ts';
 import { type GuestSetting, NamespaceGuest } from '../namespace-guest.ts';
 import { GUEST_GID, GUEST_UID } from '../system-image.ts';

@@ -1,13 +1,8 @@
 import { existsSync, readFileSync, realpathSync } from 'node:fs';
-import { cp } from 'node:fs/promises';
-import { join } from 'node:path';
-import type {
-  GuestCommand,
-  GuestProcess,
-  Sandbox,
-  SandboxDriver,
-  SandboxSpec,
-} from '../../sandbox.ts';
+import { chmod, cp, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { EnforcementFact } from '../../enforcement-facts.ts';
+import type { GuestCommand, GuestProcess, Sandbox, SandboxDriver } from '../../sandbox.ts';
 import { checkCommand } from '../../sandbox-input.ts';
 import { openNamespaceDriver } from '../namespace-driver.ts';
 
@@ -24,38 +19,38 @@ export function forkingObstacle(): string | undefined {
 /** A driver whose guests are all forked, and then replaced by the program that was asked for. */
 export interface ForkingDriver {
   readonly driver: SandboxDriver;
+  readonly facts: readonly EnforcementFact[];
   /** Why a guest was executed and not forked. */
   readonly faults: readonly string[];
 }
 
+/** @param dataDir in a folder that is removed at the end; only root may be able to change it */
 export async function openForkingDriver(dataDir: string): Promise<ForkingDriver> {
   const faults: string[] = [];
   const onFault = (what: string, cause: unknown): void => {
     faults.push(`${what}: ${String(cause)}`);
   };
-  const { driver } = await openNamespaceDriver(dataDir, { onFault });
+  const runtime = join(dirname(dataDir), 'runtime-to-fork');
+  await cp(BOOTSTRAP, join(runtime, 'hearth_guest'), { recursive: true });
+  // What no permission protects from a function.
+  await writeFile(join(runtime, 'bootstrap'), '');
+  await chmod(join(runtime, 'bootstrap'), 0o666);
+  const { driver, facts } = await openNamespaceDriver(dataDir, { onFault });
   return {
+    facts,
     faults,
     driver: {
       name: driver.name,
       enforcement: driver.enforcement,
       capabilities: driver.capabilities,
-      create: async (spec, signal) => forking(await create(driver, spec, signal)),
+      create: async (spec, signal) => {
+        const directories = { ...spec.directories, runtime };
+        return forking(await driver.create({ ...spec, directories }, signal));
+      },
       sweep: () => driver.sweep(),
       [Symbol.asyncDispose]: () => driver[Symbol.asyncDispose](),
     },
   };
-}
-
-async function create(
-  driver: SandboxDriver,
-  spec: SandboxSpec,
-  signal: AbortSignal,
-): Promise<Sandbox> {
-  const { runtime } = spec.directories;
-  if (runtime === undefined) throw new Error('a sandbox with guests to fork has a runtime');
-  await cp(BOOTSTRAP, join(runtime, 'hearth_guest'), { recursive: true, force: false });
-  return driver.create(spec, signal);
 }
 
 function forking(sandbox: Sandbox): Sandbox {

@@ -171,7 +171,9 @@ async function checkTrusted({ command, directories }: Kind): Promise<void> {
   const [program] = command.argv;
   const inside = `${GUEST_PATHS.language}/`;
   const { language = '', runtime } = directories;
-  const onHost = program.startsWith(inside) ? join(language, program.slice(inside.length)) : program;
+  const onHost = program.startsWith(inside)
+    ? join(language, program.slice(inside.length))
+    : program;
   const library = join(dirname(dirname(onHost)), 'lib');
   for (const path of [onHost, library, runtime]) {
     const changeable = path && (await changeableByOthers(await realpath(path)));
