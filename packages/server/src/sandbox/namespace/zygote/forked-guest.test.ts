@@ -1,4 +1,4 @@
-import { afterAll, describe, expect } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { describeSandboxDriver } from '../../contract.ts';
 import { forkingObstacle, openForkingDriver } from './forking-driver-fixture.ts';
 
@@ -15,7 +15,7 @@ describe.skipIf(obstacle !== undefined)(`forked guests ${obstacle ?? ''}`, () =>
     },
   });
 
-  afterAll(() => {
+  test('none was executed instead', () => {
     // The folder that is not there: neither a fork nor a program can be started in it.
     const unexpected = faults.flat().filter((fault) => !fault.includes('/absent'));
     expect(unexpected).toEqual([]);

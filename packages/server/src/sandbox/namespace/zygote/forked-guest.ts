@@ -13,7 +13,7 @@ import {
   SandboxError,
 } from '../../sandbox.ts';
 import { OPEN_FILES } from '../launch-bwrap.ts';
-import { type GuestSetting, NamespaceGuest } from '../namespace-guest.ts';
+import type { GuestSetting, NamespaceGuest } from '../namespace-guest.ts';
 import { GUEST_GID, GUEST_UID } from '../system-image.ts';
 import type { ForkedProgram, NamedDescriptor, Zygote } from './zygote.ts';
 

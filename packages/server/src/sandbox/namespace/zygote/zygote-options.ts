@@ -22,8 +22,6 @@ export function zygoteOptions(
   { runtime, language }: SandboxDirectories,
   { environment }: GuestCommand,
 ): string[] {
-  const shown = (folder: string | undefined, path: string): string[] =>
-    folder === undefined ? ['--dir', path] : ['--ro-bind', folder, path];
   return [
     ['--die-with-parent', '--new-session'],
     ['--cap-drop', 'ALL', ...CAPABILITIES.flatMap((name) => ['--cap-add', name])],
@@ -34,4 +32,8 @@ export function zygoteOptions(
     ['--remount-ro', '/', '--chdir', '/'],
     ...Object.entries(environment).map(([name, value]) => ['--setenv', name, value]),
   ].flat();
+}
+
+function shown(folder: string | undefined, path: string): string[] {
+  return folder === undefined ? ['--dir', path] : ['--ro-bind', folder, path];
 }

@@ -84,11 +84,6 @@ export class Zygote {
     }
   }
 
-  /** How many forks it has been asked for. */
-  get forks(): number {
-    return this.#requests;
-  }
-
   /** True once it waits for its last fork to end. */
   get isRetired(): boolean {
     return this.#isRetired;

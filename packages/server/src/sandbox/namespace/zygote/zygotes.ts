@@ -36,6 +36,8 @@ interface Kind {
   current: Promise<Zygote> | undefined;
   startedMs: number;
   takenMs: number;
+  /** How many forks the current one was taken for. */
+  forks: number;
   retryAtMs: number;
   idleTimer: Timer | undefined;
 }
@@ -62,7 +64,8 @@ export class Zygotes implements AsyncDisposable {
     kind.current ??= this.#start(kind);
     try {
       const zygote = await kind.current;
-      if (this.#isUsedUp(kind, zygote)) this.#renew(kind, zygote);
+      kind.forks += 1;
+      if (this.#isUsedUp(kind)) this.#renew(kind, zygote);
       return zygote;
     } catch {
       return undefined; // told already
@@ -92,17 +95,24 @@ export class Zygotes implements AsyncDisposable {
     const key = JSON.stringify([command.argv, command.environment, directories]);
     let kind = this.#kinds.get(key);
     if (kind === undefined) {
-      const [startedMs, takenMs, retryAtMs] = [0, 0, -Infinity];
-      const [current, idleTimer] = [undefined, undefined];
-      kind = { command, directories, current, startedMs, takenMs, retryAtMs, idleTimer };
+      kind = {
+        command,
+        directories,
+        current: undefined,
+        startedMs: 0,
+        takenMs: 0,
+        forks: 0,
+        retryAtMs: -Infinity,
+        idleTimer: undefined,
+      };
       this.#kinds.set(key, kind);
     }
     return kind;
   }
 
-  #isUsedUp(kind: Kind, zygote: Zygote): boolean {
+  #isUsedUp(kind: Kind): boolean {
     const ageMs = this.#options.clock.monotonicMs() - kind.startedMs;
-    return zygote.forks >= MAX_FORKS - 1 || ageMs >= MAX_AGE_MS;
+    return kind.forks >= MAX_FORKS || ageMs >= MAX_AGE_MS;
   }
 
   /** The next one serves from now on; the guests of this one live on. */
@@ -125,6 +135,7 @@ export class Zygotes implements AsyncDisposable {
       };
       const zygote = await Zygote.start(launch, this.#closing.signal);
       kind.startedMs = clock.monotonicMs();
+      kind.forks = 0;
       this.#living.add(zygote);
       void zygote.ended.then((printed) => this.#ended(kind, zygote, printed));
       this.#watchIdle(kind);
