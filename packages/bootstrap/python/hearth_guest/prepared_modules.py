@@ -27,19 +27,60 @@ _NAMES = (
 
 _loaded: dict[str, ModuleType] = {}
 
+# What modules do in a forked process, with their names, as they have registered it.
+_at_fork: list[tuple[str, dict]] = []
+_is_forked = False
 
-def load(before: frozenset[str]) -> None:
-    """Loads them; everything that was loaded and is not in `before` is set aside."""
+
+def load() -> None:
+    """Loads them, and what the runtime itself loads late."""
     import importlib
+    import os
 
-    for name in _NAMES:
-        try:
-            importlib.import_module(name)
-        except ImportError:
-            pass  # a part that this interpreter was built without
+    register = os.register_at_fork
+    os.register_at_fork = _keep_hooks
+    try:
+        for name in _NAMES:
+            try:
+                importlib.import_module(name)
+            except ImportError:
+                pass  # a part that this interpreter was built without
+        from . import exact_json, log_handler  # noqa: F401
+    finally:
+        os.register_at_fork = register
+
+
+def set_aside(before: frozenset[str]) -> None:
+    """Takes away what was loaded and is not in `before`, but for the runtime itself."""
     for name in [name for name in sys.modules if name not in before]:
         if not name.startswith("hearth_guest"):
             _loaded[name] = sys.modules.pop(name)
+
+
+def expect_fork() -> None:
+    """From now on modules are found in forked processes."""
+    global _is_forked
+    _is_forked = True
+
+
+def _keep_hooks(**hooks) -> None:
+    _at_fork.append((sys._getframe(1).f_globals["__name__"], hooks))
+
+
+def _run_hooks(name: str) -> None:
+    """Does late what is due after a fork: most functions need little of it, and it costs memory.
+
+    Random numbers start anew for whoever uses them; all else is the affair of a module alone.
+    """
+    import os
+
+    for entry in _at_fork[:]:
+        owner, hooks = entry
+        if owner in (name, "random"):
+            _at_fork.remove(entry)
+            if "after_in_child" in hooks:
+                hooks["after_in_child"]()
+            os.register_at_fork(**hooks)
 
 
 def find(name: str, path: object, always: bool) -> ModuleSpec | None:
@@ -58,6 +99,8 @@ def find(name: str, path: object, always: bool) -> ModuleSpec | None:
             return None
     elif getattr(sys.modules.get(name.rpartition(".")[0]), "__path__", None) != path:
         return None
+    if _is_forked and _at_fork:
+        _run_hooks(name)
     return ModuleSpec(name, _Loader(module), is_package=hasattr(module, "__path__"))
 
 

@@ -22,14 +22,17 @@ _ALL_BUT_PID = (
     | _CLONE_NEWNET
 )
 
+_PR_SET_PDEATHSIG = 1
 _PR_SET_DUMPABLE = 4
 _PR_SET_SECCOMP = 22
 _PR_CAPBSET_READ = 23
 _PR_CAPBSET_DROP = 24
 _PR_SET_NO_NEW_PRIVS = 38
+_PR_SET_CHILD_SUBREAPER = 36
 _PR_CAP_AMBIENT = 47
 _PR_CAP_AMBIENT_CLEAR_ALL = 4
 _SECCOMP_MODE_FILTER = 2
+_SIGKILL = 9
 _CAPABILITY_VERSION_3 = 0x2008_0522
 _MAX_CAPABILITY = 63
 _BYTES_PER_INSTRUCTION = 8
@@ -58,34 +61,32 @@ class SandboxEntry:
         self._prctl.argtypes = (ctypes.c_int, long, ctypes.c_void_p, long, long)
         # Nobody may look into this process or its forks before they have given up everything.
         self._control(_PR_SET_DUMPABLE, 0)
-        self._own_pid_namespace = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
         self._no_capabilities = (ctypes.c_uint32 * 6)()
         self._capability_header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
 
-    def fork(self, descriptors: dict[str, list[int]]) -> int:
-        """Forks into the sandbox's PID namespace and control groups of version 1.
+    def adopt_orphans(self) -> None:
+        """What descends from this process and loses its parent becomes a child of it."""
+        self._control(_PR_SET_CHILD_SUBREAPER, 1)
 
-        A thread that moves itself does not make the kernel wait for all processors, and what it
-        forks there is charged to the sandbox from the first page on.
-        """
-        (first,) = descriptors["firstProcess"]
-        pid = -1
-        try:
-            for group in descriptors.get("group", ()):
-                os.write(group, b"0")
-            self._enter(first, _CLONE_NEWPID)
-            pid = os.fork()
-        finally:
-            if pid != 0:
-                self._enter(self._own_pid_namespace, _CLONE_NEWPID)
-                for group in descriptors.get("homeGroup", ()):
-                    os.write(group, b"0")
-        return pid
+    def end_with_parent(self) -> None:
+        """Not for its own forks."""
+        self._control(_PR_SET_PDEATHSIG, _SIGKILL)
 
-    def enter(self, request: dict, descriptors: dict[str, list[int]], tell: int) -> None:
-        """Makes the fork what a program is that the sandbox has executed. Raises OSError."""
-        for group in descriptors.get("unifiedGroup", ()):
+    def join(self, descriptors: dict[str, list[int]]) -> None:
+        """Moves this process into the sandbox's control groups, and those that it forks from now on
+        into its PID namespace: all that they have is charged to the sandbox."""
+        for group in descriptors.get("group", ()):
             os.write(group, b"0")
+        (first,) = descriptors["firstProcess"]
+        self._enter(first, _CLONE_NEWPID)
+
+    def enter(
+        self, request: dict, descriptors: dict[str, list[int]], tell: int, done: bytes
+    ) -> None:
+        """Makes a fork of a process that has joined what a program is that the sandbox has executed.
+
+        At the end `done` is written to `tell`, which is closed. Raises OSError.
+        """
         (first,) = descriptors["firstProcess"]
         program = _read_all(descriptors["filter"][0]) if "filter" in descriptors else None
         os.setsid()
@@ -98,7 +99,7 @@ class SandboxEntry:
         stdio = descriptors["stdio"]
         for target, descriptor in enumerate(stdio):
             os.dup2(descriptor, target)
-        # All that the zygote has goes, but the pipe that tells of failures up to the end.
+        # All that the zygote has goes; its socket does so at the end.
         os.closerange(len(stdio), tell)
         os.closerange(tell + 1, _PAST_ALL_DESCRIPTORS)
         self._drop_bounding_set()
@@ -113,6 +114,7 @@ class SandboxEntry:
             loaded = _FilterProgram(len(program) // _BYTES_PER_INSTRUCTION, program)
             address = ctypes.cast(ctypes.pointer(loaded), ctypes.c_void_p)
             self._control(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, address)
+        os.write(tell, done)
         os.close(tell)
 
     def _enter(self, descriptor: int, kinds: int) -> None:

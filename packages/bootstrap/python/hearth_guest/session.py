@@ -8,6 +8,7 @@ import sys
 from . import channel as frames
 from . import json_text
 from .channel import Channel, ChannelClosed, Frame
+from .compiled_code import CompiledCode
 from .context import LambdaContext
 from .error_payload import describe_error
 from .fault import Fault
@@ -80,6 +81,7 @@ class _Function:
         self._init = init
         self._json = json_text.JsonWriter(ascii_only=_writes_ascii(init["runtime"]))
         self._handler: Callable[[object, object], object] | None = None
+        self._compiled: CompiledCode
         adopt_environment(init["environment"])
         self._log = RuntimeLog(sink, self._json)
 
@@ -90,6 +92,12 @@ class _Function:
         self._prepare_logging()
         init = self._init
         enter_task(init["taskRoot"], layer_folders(init["optRoot"], init["runtime"]))
+        self._compiled = CompiledCode(
+            [init["taskRoot"], init["optRoot"]],
+            init.get("codeCache"),
+            init.get("collectCodeCache") is True,
+        )
+        self._compiled.install()
         try:
             # A wrapper may have put another in its place.
             self._handler = load_handler(os.environ.get("_HANDLER") or self._init["handler"])
@@ -101,7 +109,8 @@ class _Function:
             leave(1)
         self._leave_if_fork(None)
         flush_output()
-        self._channel.send(frames.READY)
+        header = b'{"codeCache":"rejected"}' if self._compiled.is_rejected else b"{}"
+        self._channel.send(frames.READY, header)
 
     def handle(self, frame: Frame) -> None:
         """Answers one event. What is no Exception, such as SystemExit, comes through."""
@@ -124,6 +133,14 @@ class _Function:
         flush_output()
         quoted_id = json_text.quote(request_id).encode()
         self._channel.send(kind, b'{"requestId":%s%s}' % (quoted_id, header), body)
+        self._deliver_compiled()
+
+    def _deliver_compiled(self) -> None:
+        """After the first answer, in one go: before anything of the function runs again."""
+        pieces = self._compiled.take_collected() or ()
+        for number, piece in enumerate(pieces, 1):
+            header = b'{"last":true}' if number == len(pieces) else b"{}"
+            self._channel.send(frames.CODE_CACHE, header, piece)
 
     def _prepare_logging(self) -> None:
         def install() -> None:

@@ -15,13 +15,14 @@ const KEY_DIGITS = 64;
  */
 export function codeCacheKey(launch: RuntimeLaunch, version: FunctionVersion): string | undefined {
   const functionPart = codeCacheFunction(version);
-  if (launch.family !== 'nodejs' || functionPart === undefined) return undefined;
+  if (launch.protocol !== 'framed' || functionPart === undefined) return undefined;
   const { argv } = launch.command(SAMPLE_PATHS, {});
   const compiler = [
     launch.runtimeVersion,
     launch.directories.language,
     argv,
     version.environment['NODE_OPTIONS'],
+    version.environment['PYTHONOPTIMIZE'],
     process.arch,
   ];
   return functionPart + digits(compiler, KEY_DIGITS - FUNCTION_DIGITS);

@@ -10,11 +10,15 @@ import {
 } from '../contract-bench.ts';
 import type { EnforcementFact } from '../enforcement-facts.ts';
 import { openNamespaceDriver } from '../namespace/namespace-driver.ts';
+import { forkingObstacle, openForkingDriver } from '../namespace/zygote/forking-driver-fixture.ts';
 import type { GuestCommand, Sandbox, SandboxEnforcement } from '../sandbox.ts';
 
 const SOURCE = join(import.meta.dirname, 'fixtures', 'probe.c');
 const NEVER = new AbortController().signal;
 const COMPILE_LIMIT_MS = 60_000;
+
+/** Executed by bubblewrap, or forked from a zygote. */
+export type GuestStart = 'executed' | 'forked';
 
 /** Sandboxes of this machine with a hostile program in them. */
 export class HostileBench implements AsyncDisposable {
@@ -33,12 +37,19 @@ export class HostileBench implements AsyncDisposable {
     for (const folder of [open, bench.task, bench.directories.runtime]) chmodSync(folder, 0o777);
   }
 
-  /** Resolves to the reason where there are no sandboxes here. */
-  static async open(): Promise<HostileBench | string> {
+  /**
+   * Resolves to the reason where there are no sandboxes here.
+   *
+   * @param start how guests come into their sandboxes
+   */
+  static async open(start: GuestStart): Promise<HostileBench | string> {
+    const obstacle = start === 'forked' ? forkingObstacle() : undefined;
+    if (obstacle !== undefined) return obstacle;
+    const openDriver = start === 'forked' ? openForkingDriver : openNamespaceDriver;
     let facts: readonly EnforcementFact[] = [];
     try {
       const bench = await ContractBench.open(async (dataDir) => {
-        const opened = await openNamespaceDriver(dataDir);
+        const opened = await openDriver(dataDir);
         facts = opened.facts;
         return opened.driver;
       });

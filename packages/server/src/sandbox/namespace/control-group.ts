@@ -14,13 +14,6 @@ export interface GroupLimits {
   readonly cpuCores: number;
 }
 
-/** See `ControlGroup.entrances`. */
-export interface GroupEntrances {
-  /** `home`: where a process of the server goes back to; the first that is there. */
-  readonly old: readonly { readonly tasks: string; readonly home: readonly string[] }[];
-  readonly unified: readonly string[];
-}
-
 /** An environment's folder in one hierarchy. */
 export interface GroupFolder {
   readonly path: string;
@@ -111,21 +104,11 @@ export class ControlGroup implements SpawnScope, AsyncDisposable {
     }
   }
 
-  /**
-   * Files by which a process moves itself into the group, by writing 0. In version 1 its only thread
-   * can step in to fork, and out again.
-   */
-  entrances(): GroupEntrances {
-    const old = this.#folders.filter(({ version }) => version === 1);
-    return {
-      old: old.map(({ path, server, instance }) => ({
-        tasks: join(path, 'tasks'),
-        home: [join(server, 'tasks'), join(instance, 'tasks')],
-      })),
-      unified: this.#folders
-        .filter(({ version }) => version === 2)
-        .map(({ path }) => join(path, 'cgroup.procs')),
-    };
+  /** Files by which a process moves itself, and what it forks from then on, by writing 0. */
+  entrances(): string[] {
+    return this.#folders.map(({ path, version }) =>
+      join(path, version === 1 ? 'tasks' : 'cgroup.procs'),
+    );
   }
 
   /** Moves a process that has not forked yet into the groups of version 2. */

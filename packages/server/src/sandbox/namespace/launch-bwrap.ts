@@ -207,8 +207,7 @@ function release(blockEnd: number): void {
   }
 }
 
-/** The number of the process that has started it. */
-export function parentOf(pid: number): number {
+function parentOf(pid: number): number {
   const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
   return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
 }

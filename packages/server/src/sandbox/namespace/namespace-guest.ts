@@ -131,12 +131,9 @@ export class NamespaceGuest implements GuestProcess {
     return this.#ended;
   }
 
-  /**
-   * A descriptor of the first process, by which others find the guest's namespaces; undefined once
-   * it is gone.
-   */
-  get firstProcess(): number | undefined {
-    return this.#gone ? undefined : this.#first.descriptor;
+  /** By which others find the guest's namespaces; undefined once it is gone. */
+  get firstProcess(): { readonly pid: number; readonly descriptor: number } | undefined {
+    return this.#gone ? undefined : this.#first;
   }
 
   /** Keeps hold of the program, so that its exit can be asked for once it is gone. */

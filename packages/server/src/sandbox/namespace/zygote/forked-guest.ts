@@ -12,9 +12,8 @@ import {
   type GuestProcess,
   SandboxError,
 } from '../../sandbox.ts';
-import type { ControlGroup } from '../control-group.ts';
 import { OPEN_FILES } from '../launch-bwrap.ts';
-import { type GuestSetting, NamespaceGuest } from '../namespace-guest.ts';
+import type { GuestSetting, NamespaceGuest } from '../namespace-guest.ts';
 import { GUEST_GID, GUEST_UID } from '../system-image.ts';
 import type { ForkedProgram, NamedDescriptor, Zygote } from './zygote.ts';
 
@@ -42,12 +41,13 @@ export async function forkGuest(
 ): Promise<GuestProcess> {
   const killsBefore = setting.control.outOfMemoryKills();
   const first = keeper.firstProcess;
-  if (first === undefined) throw new SandboxError('its sandbox has ended');
+  if (first === undefined) throw new SandboxError('Cannot fork a guest as its sandbox has ended');
   using opened = new DisposableStack();
   const opening = (descriptor: number): number => opened.adopt(descriptor, closeSync);
+  const entrances = setting.plan.group?.entrances() ?? [];
   const streams = openStreams(plan.descriptors, command.descriptors, opening);
   try {
-    const program = await plan.zygote.fork({
+    const program = await plan.zygote.fork(first.pid, {
       uid: GUEST_UID,
       gid: GUEST_GID,
       cwd: command.cwd,
@@ -59,12 +59,12 @@ export async function forkGuest(
           : ([[Resource.realtimeCpuMicroseconds, plan.tag.value, undefined]] as const)),
       ],
       descriptors: [
-        ['firstProcess', first],
+        ['firstProcess', first.descriptor],
         ...streams.theirs.map((descriptor): NamedDescriptor => ['stdio', descriptor]),
         ...(plan.openFilter === undefined
           ? []
           : ([['filter', opening(plan.openFilter())]] as const)),
-        ...groupDescriptors(setting.plan.group, opening),
+        ...entrances.map((path): NamedDescriptor => ['group', opening(openSync(path, 'r+'))]),
       ],
     });
     return new ForkedGuest(setting, keeper, program, streams, killsBefore);
@@ -170,32 +170,4 @@ function openStreams(
   const [, stdout, stderr, channel, log] = ours;
   if (stdout === undefined || stderr === undefined) throw new Error('a guest has its output');
   return { theirs, stdout, stderr, channel, log };
-}
-
-function groupDescriptors(
-  group: ControlGroup | undefined,
-  opening: (descriptor: number) => number,
-): NamedDescriptor[] {
-  if (group === undefined) return [];
-  const open = (path: string): number => opening(openSync(path, 'r+'));
-  const { old, unified } = group.entrances();
-  return [
-    ...old.flatMap(({ tasks, home }): NamedDescriptor[] => [
-      ['group', open(tasks)],
-      ['homeGroup', firstThere(home, open)],
-    ]),
-    ...unified.map((path): NamedDescriptor => ['unifiedGroup', open(path)]),
-  ];
-}
-
-/** Someone may have removed the server's group. */
-function firstThere(paths: readonly string[], open: (path: string) => number): number {
-  for (const path of paths.slice(0, -1)) {
-    try {
-      return open(path);
-    } catch {
-      // The next, then.
-    }
-  }
-  return open(paths.at(-1) ?? '');
 }

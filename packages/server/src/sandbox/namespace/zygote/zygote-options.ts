@@ -20,10 +20,8 @@ const CAPABILITIES = [
 export function zygoteOptions(
   image: Pick<SystemImage, 'arguments'>,
   { runtime, language }: SandboxDirectories,
-  { environment, cwd }: GuestCommand,
+  { environment }: GuestCommand,
 ): string[] {
-  const shown = (folder: string | undefined, path: string): string[] =>
-    folder === undefined ? ['--dir', path] : ['--ro-bind', folder, path];
   return [
     ['--die-with-parent', '--new-session'],
     ['--cap-drop', 'ALL', ...CAPABILITIES.flatMap((name) => ['--cap-add', name])],
@@ -31,7 +29,11 @@ export function zygoteOptions(
     ['--proc', '/proc', '--dev', '/dev', '--dir', GUEST_PATHS.tmp],
     shown(runtime, GUEST_PATHS.runtime),
     shown(language, GUEST_PATHS.language),
-    ['--remount-ro', '/', '--chdir', cwd],
+    ['--remount-ro', '/', '--chdir', '/'],
     ...Object.entries(environment).map(([name, value]) => ['--setenv', name, value]),
   ].flat();
+}
+
+function shown(folder: string | undefined, path: string): string[] {
+  return folder === undefined ? ['--dir', path] : ['--ro-bind', folder, path];
 }

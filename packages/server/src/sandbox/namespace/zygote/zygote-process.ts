@@ -8,8 +8,7 @@ import type { LinuxSystemCalls } from '../../../system-calls/linux-system-calls.
 import { childSocket, spawnFailure } from '../../guest-streams.ts';
 import { type ProcessTag, spawnTagged } from '../../process-tag.ts';
 
-/** Descriptor of the zygote on which requests come, and one that is bubblewrap's own. */
-const REQUESTS_FD = 5;
+/** Bubblewrap's own; 5 is that of requests. */
 const ARGUMENTS_FD = 6;
 const MAX_PRINTED = 8_192;
 

@@ -1,11 +1,10 @@
-import { closeSync } from 'node:fs';
+import { closeSync, readlinkSync } from 'node:fs';
 import {
   type LinuxSystemCalls,
   Signal,
   type WaitStatus,
 } from '../../../system-calls/linux-system-calls.ts';
 import { SandboxError } from '../../sandbox.ts';
-import { parentOf } from '../launch-bwrap.ts';
 import { parseZygoteMessage, type ZygoteMessage } from './zygote-messages.ts';
 import { startZygoteProcess, type ZygoteLaunch, type ZygoteProcess } from './zygote-process.ts';
 
@@ -33,8 +32,11 @@ export interface ForkedProgram {
 }
 
 interface Pending {
-  readonly entered: PromiseWithResolvers<ForkedProgram>;
+  /** A process of the sandbox. */
+  readonly inside: number;
+  readonly result: PromiseWithResolvers<ForkedProgram>;
   program: ForkedProgram | undefined;
+  hasEntered: boolean;
 }
 
 const READY_TIMEOUT_MS = 30_000;
@@ -46,9 +48,8 @@ export class Zygote {
   readonly #calls: LinuxSystemCalls;
   readonly #process: ZygoteProcess;
   readonly #pending = new Map<number, Pending>();
-  readonly #children = new Map<number, PromiseWithResolvers<WaitStatus | undefined>>();
+  readonly #guests = new Map<number, PromiseWithResolvers<WaitStatus | undefined>>();
   readonly #ready = Promise.withResolvers<void>();
-  #pid: number | undefined;
   #requests = 0;
   #isRetired = false;
 
@@ -83,20 +84,20 @@ export class Zygote {
     }
   }
 
-  /** How many forks it has been asked for. */
-  get forks(): number {
-    return this.#requests;
-  }
-
   /** True once it waits for its last fork to end. */
   get isRetired(): boolean {
     return this.#isRetired;
   }
 
-  /** Settles when the fork is in its sandbox. Rejects where it did not get there; then it is gone. */
-  fork({ descriptors, limits, ...rest }: ForkRequest): Promise<ForkedProgram> {
+  /**
+   * Settles when the fork is in its sandbox. Rejects where it did not get there; then it is gone.
+   *
+   * @param inside the number of a process of the sandbox
+   */
+  fork(inside: number, { descriptors, limits, ...rest }: ForkRequest): Promise<ForkedProgram> {
     const id = (this.#requests += 1);
-    const pending: Pending = { entered: Promise.withResolvers(), program: undefined };
+    const result = Promise.withResolvers<ForkedProgram>();
+    const pending: Pending = { inside, result, program: undefined, hasEntered: false };
     const request = {
       id,
       ...rest,
@@ -113,9 +114,9 @@ export class Zygote {
       this.#process.send(JSON.stringify(request), numbers);
       this.#pending.set(id, pending);
     } catch (error) {
-      pending.entered.reject(error);
+      result.reject(error);
     }
-    return pending.entered.promise;
+    return result.promise;
   }
 
   /** Ends when the last of its forks has ended, whose exits it tells until then. */
@@ -139,75 +140,87 @@ export class Zygote {
   }
 
   #take(message: ZygoteMessage): void {
-    switch (message.kind) {
-      case 'ready':
-        this.#pid = message.pid;
-        this.#ready.resolve();
-        return;
-      case 'forked':
-        this.#forked(message.id, message.pid);
-        return;
-      case 'ended':
-        this.#children.get(message.pid)?.resolve(message.status);
-        this.#children.delete(message.pid);
-        this.#endIfUnused();
-        return;
-      case 'entered':
-      case 'failed': {
-        const pending = this.#pending.get(message.id);
-        if (pending === undefined) return;
-        this.#pending.delete(message.id);
-        if (message.kind === 'entered' && pending.program !== undefined) {
-          pending.entered.resolve(pending.program);
-        } else this.#failed(pending, message.kind === 'failed' ? message.reason : 'it has ended');
-        this.#endIfUnused();
-      }
+    if (message.kind === 'ready') {
+      this.#ready.resolve();
+      return;
     }
+    if (message.kind === 'ended') {
+      this.#guestEnded(message.pid, message.status);
+      return;
+    }
+    const pending = this.#pending.get(message.id);
+    if (pending === undefined) return;
+    switch (message.kind) {
+      case 'forked':
+        this.#hold(pending, message.pid);
+        break;
+      case 'entered':
+        pending.hasEntered = true;
+        break;
+      case 'failed':
+        this.#fail(message.id, pending, message.reason);
+        return;
+    }
+    // Told by two processes: either may be the first.
+    if (!pending.hasEntered || pending.program === undefined) return;
+    this.#pending.delete(message.id);
+    pending.result.resolve(pending.program);
   }
 
-  /** Its number is its own until the zygote has waited for it, which it tells afterwards. */
-  #forked(id: number, pid: number): void {
-    const pending = this.#pending.get(id);
-    if (pending === undefined) return;
+  /** Its number is its own until it was waited for, which is told later than this. */
+  #hold(pending: Pending, pid: number): void {
     let descriptor: number;
     try {
       descriptor = this.#calls.openProcess(pid);
     } catch {
-      return; // it has ended already, which comes next
+      return; // it has ended, which is told next
     }
-    if (!isChild(pid, this.#pid)) {
+    if (!isBeside(pid, pending.inside)) {
       closeSync(descriptor);
       return;
     }
     const ended = Promise.withResolvers<WaitStatus | undefined>();
-    this.#children.set(pid, ended);
+    this.#guests.set(pid, ended);
     pending.program = { pid, descriptor, ended: ended.promise };
   }
 
-  #failed({ entered, program }: Pending, reason: string): void {
-    entered.reject(new SandboxError(`Cannot fork a guest: ${reason}`));
-    if (program === undefined) return;
-    this.#calls.signalProcess(program.descriptor, Signal.kill);
-    void program.ended.then(() => closeSync(program.descriptor));
+  #guestEnded(pid: number, status: WaitStatus): void {
+    for (const [id, pending] of this.#pending) {
+      if (pending.program?.pid === pid) this.#fail(id, pending, 'it ended on its way');
+    }
+    this.#guests.get(pid)?.resolve(status);
+    this.#guests.delete(pid);
+    this.#endIfUnused();
+  }
+
+  #fail(id: number, { result, program }: Pending, reason: string): void {
+    this.#pending.delete(id);
+    result.reject(new SandboxError(`Cannot fork a guest: ${reason}`));
+    if (program !== undefined) {
+      this.#calls.signalProcess(program.descriptor, Signal.kill);
+      void program.ended.then(() => closeSync(program.descriptor));
+    }
+    this.#endIfUnused();
   }
 
   #end(printed: string): void {
     const reason = printed.trim().split('\n').at(-1) || 'it ended without a message';
     this.#ready.reject(new SandboxError(`Cannot prepare guests: ${reason}`));
-    for (const pending of this.#pending.values()) this.#failed(pending, reason);
-    this.#pending.clear();
-    for (const child of this.#children.values()) child.resolve(undefined);
-    this.#children.clear();
+    for (const [id, pending] of this.#pending) this.#fail(id, pending, reason);
+    for (const guest of this.#guests.values()) guest.resolve(undefined);
+    this.#guests.clear();
   }
 
   #endIfUnused(): void {
-    if (this.#isRetired && this.#children.size === 0 && this.#pending.size === 0) this.kill();
+    if (this.#isRetired && this.#guests.size === 0 && this.#pending.size === 0) this.kill();
   }
 }
 
-function isChild(pid: number, parent: number | undefined): boolean {
+/** Whether both are in the same PID namespace. */
+function isBeside(pid: number, other: number): boolean {
   try {
-    return parentOf(pid) === parent;
+    const [one, two] = [pid, other].map((each) => readlinkSync(`/proc/${each}/ns/pid`));
+    return one === two;
   } catch {
     return false;
   }

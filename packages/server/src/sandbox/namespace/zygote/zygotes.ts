@@ -1,5 +1,5 @@
-import { join } from 'node:path';
 import { realpath } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import type { Clock, Timer } from '../../../clock/clock.ts';
 import type { DescriptorCalls } from '../../../system-calls/descriptor-calls.ts';
 import type { LinuxSystemCalls } from '../../../system-calls/linux-system-calls.ts';
@@ -36,6 +36,8 @@ interface Kind {
   current: Promise<Zygote> | undefined;
   startedMs: number;
   takenMs: number;
+  /** How many forks the current one was taken for. */
+  forks: number;
   retryAtMs: number;
   idleTimer: Timer | undefined;
 }
@@ -62,7 +64,8 @@ export class Zygotes implements AsyncDisposable {
     kind.current ??= this.#start(kind);
     try {
       const zygote = await kind.current;
-      if (this.#isUsedUp(kind, zygote)) this.#renew(kind, zygote);
+      kind.forks += 1;
+      if (this.#isUsedUp(kind)) this.#renew(kind, zygote);
       return zygote;
     } catch {
       return undefined; // told already
@@ -89,20 +92,27 @@ export class Zygotes implements AsyncDisposable {
   }
 
   #kind(command: GuestCommand, directories: SandboxDirectories): Kind {
-    const key = JSON.stringify([command, directories]);
+    const key = JSON.stringify([command.argv, command.environment, directories]);
     let kind = this.#kinds.get(key);
     if (kind === undefined) {
-      const [startedMs, takenMs, retryAtMs] = [0, 0, -Infinity];
-      const [current, idleTimer] = [undefined, undefined];
-      kind = { command, directories, current, startedMs, takenMs, retryAtMs, idleTimer };
+      kind = {
+        command,
+        directories,
+        current: undefined,
+        startedMs: 0,
+        takenMs: 0,
+        forks: 0,
+        retryAtMs: -Infinity,
+        idleTimer: undefined,
+      };
       this.#kinds.set(key, kind);
     }
     return kind;
   }
 
-  #isUsedUp(kind: Kind, zygote: Zygote): boolean {
+  #isUsedUp(kind: Kind): boolean {
     const ageMs = this.#options.clock.monotonicMs() - kind.startedMs;
-    return zygote.forks >= MAX_FORKS - 1 || ageMs >= MAX_AGE_MS;
+    return kind.forks >= MAX_FORKS || ageMs >= MAX_AGE_MS;
   }
 
   /** The next one serves from now on; the guests of this one live on. */
@@ -125,6 +135,7 @@ export class Zygotes implements AsyncDisposable {
       };
       const zygote = await Zygote.start(launch, this.#closing.signal);
       kind.startedMs = clock.monotonicMs();
+      kind.forks = 0;
       this.#living.add(zygote);
       void zygote.ended.then((printed) => this.#ended(kind, zygote, printed));
       this.#watchIdle(kind);
@@ -168,14 +179,15 @@ export class Zygotes implements AsyncDisposable {
 
 /** It runs as root: nobody else may be able to put code into it. */
 async function checkTrusted({ command, directories }: Kind): Promise<void> {
-  const { runtime, language } = directories;
-  if (runtime === undefined || language === undefined) throw new Error('it has no interpreter');
-  const program = join(language, command.argv[0].slice(GUEST_PATHS.language.length));
-  const library = join(language, 'lib');
-  for (const path of [await realpath(program), await realpath(library), runtime]) {
-    const changeable = await changeableByOthers(path);
-    if (changeable !== undefined) {
-      throw new Error(`${changeable} must be root's, and only root may write to it`);
-    }
+  const [program] = command.argv;
+  const inside = `${GUEST_PATHS.language}/`;
+  const { language = '', runtime } = directories;
+  const onHost = program.startsWith(inside)
+    ? join(language, program.slice(inside.length))
+    : program;
+  const library = join(dirname(dirname(onHost)), 'lib');
+  for (const path of [onHost, library, runtime]) {
+    const changeable = path && (await changeableByOthers(await realpath(path)));
+    if (changeable) throw new Error(`only root may be able to change ${changeable}`);
   }
 }

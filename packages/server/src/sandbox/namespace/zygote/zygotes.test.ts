@@ -1,0 +1,115 @@
+import { chmodSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { ContractBench, lineOf, runShell, startShell } from '../../contract-bench.ts';
+import { forkingObstacle, openForkingDriver } from './forking-driver-fixture.ts';
+import { MAX_FORKS } from './zygotes.ts';
+
+const obstacle = forkingObstacle();
+
+describe.skipIf(obstacle !== undefined)(`zygotes ${obstacle ?? ''}`, () => {
+  let bench: ContractBench;
+  let faults: readonly string[];
+  beforeEach(async () => {
+    bench = await ContractBench.open(async (dataDir) => {
+      const opened = await openForkingDriver(dataDir);
+      faults = opened.faults;
+      return opened.driver;
+    });
+  });
+  afterEach(async () => {
+    await bench[Symbol.asyncDispose]();
+  });
+
+  /** `forked`: its parent is outside; `executed`: its parent is bubblewrap's reaper. */
+  async function howStarted(): Promise<string> {
+    await using sandbox = await bench.create();
+    const { stdout } = await runShell(sandbox, 'cut -d" " -f4 /proc/$$/stat');
+    return { '0\n': 'forked', '1\n': 'executed' }[stdout] ?? stdout;
+  }
+
+  test('that is killed is told of and replaced; its guest lives on', async () => {
+    await using sandbox = await bench.create();
+    const guest = await startShell(sandbox, 'echo up; read line <&3; exit 7');
+    await lineOf(guest, 'up');
+    const before = zygoteProcesses();
+    expect(before).toHaveLength(2);
+    for (const pid of before) process.kill(pid, 'SIGKILL');
+    await expect.poll(() => faults).toEqual([expect.stringContaining('has ended')]);
+
+    expect(await howStarted()).toBe('forked');
+    expect(zygoteProcesses()).toHaveLength(2);
+    guest.channel.write('go\n');
+    // Before Linux 6.15 nobody can tell the status any more.
+    const { code, signal } = await guest.exited;
+    expect([7, 'killed']).toContain(code ?? signal);
+  });
+
+  test(`is replaced after ${MAX_FORKS} forks, and ends with its last guest`, async () => {
+    await using sandbox = await bench.create();
+    const guest = await startShell(sandbox, 'echo up; read line <&3');
+    await lineOf(guest, 'up');
+    const [first] = zygoteProcesses();
+    for (let count = 1; count <= MAX_FORKS; count += 10) {
+      await Promise.all(Array.from({ length: 10 }, () => howStarted()));
+    }
+    await expect.poll(() => zygoteProcesses()).toHaveLength(4);
+    expect(zygoteProcesses()).toContain(first);
+    await guest.kill();
+    await expect.poll(() => zygoteProcesses()).toHaveLength(2);
+    expect(zygoteProcesses()).not.toContain(first);
+    expect(await howStarted()).toBe('forked');
+    expect(faults).toEqual([]);
+  });
+
+  test('leave no process and no descriptor, whatever was forked', async () => {
+    // The driver has networks ready, as many as were wanted at a time.
+    await Promise.all(Array.from({ length: 20 }, () => howStarted()));
+    const before = readdirSync('/proc/self/fd').length;
+    await Promise.all(Array.from({ length: 20 }, () => howStarted()));
+    await expect.poll(() => readdirSync('/proc/self/fd').length).toBeLessThanOrEqual(before);
+    await bench.driver[Symbol.asyncDispose]();
+    expect(zygoteProcesses()).toEqual([]);
+  });
+
+  test('are not made of what others than root can change', async () => {
+    chmodSync(join(bench.dataDir, '..', 'runtime-to-fork'), 0o777);
+    expect(await howStarted()).toBe('executed');
+    expect(faults).toEqual([expect.stringContaining('only root may be able to change')]);
+    expect(zygoteProcesses()).toEqual([]);
+  });
+});
+
+/** Numbers of the processes of zygotes that this process has started; not those of guests. */
+function zygoteProcesses(): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .filter((pid) => {
+      const status = read(`/proc/${pid}/status`);
+      const arguments_ = read(`/proc/${pid}/cmdline`).split('\0');
+      return (
+        arguments_.some((text) => text.startsWith('# A guest of tests')) &&
+        !arguments_[0]?.endsWith('bwrap') &&
+        /^NSpid:\t\d+$/m.test(status) &&
+        !/^State:\tZ/m.test(status) &&
+        descendsFrom(Number(pid), process.pid)
+      );
+    })
+    .map(Number);
+}
+
+function descendsFrom(pid: number, ancestor: number): boolean {
+  for (let each = pid; each > 1;) {
+    if (each === ancestor) return true;
+    each = Number(/^PPid:\t(\d+)$/m.exec(read(`/proc/${each}/status`))?.[1] ?? 0);
+  }
+  return false;
+}
+
+function read(path: string): string {
+  try {
+    return readFileSync(path, 'latin1');
+  } catch {
+    return '';
+  }
+}
