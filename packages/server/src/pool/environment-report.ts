@@ -246,7 +246,7 @@ function hasAnswered(end: LifeEnd): boolean {
 /** An error that the handler threw is a failure of nobody but its invocation. */
 function runtimeStatus(end: LifeEnd): { status: events.TelemetryStatus; errorType?: string } {
   if (end.kind === 'response') return { status: 'success' };
-  if (end.kind === 'error') return { status: 'error', errorType: end.errorType };
   const { status, errorType } = failureOf(end);
+  if (end.kind === 'error') return { status, ...(errorType && { errorType }) };
   return { status: status === 'error' ? 'failure' : status, ...(errorType && { errorType }) };
 }
