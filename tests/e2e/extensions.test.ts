@@ -184,6 +184,52 @@ describe.each(['auto', 'process'] as const)('extensions, with the sandbox %s', (
     );
   });
 
+  test('an internal one registers in the runtime’s own process, and is waited for like the others', async () => {
+    await deploy(
+      server.client,
+      'internal',
+      {
+        'index.mjs': `
+          const api = 'http://' + process.env.AWS_LAMBDA_RUNTIME_API + '/2020-01-01/extension/';
+          const register = (events) => fetch(api + 'register', {
+            method: 'POST',
+            headers: { 'Lambda-Extension-Name': 'inner' },
+            body: JSON.stringify({ events }),
+          });
+          const refused = await register(['SHUTDOWN']);
+          const { status, headers } = await register(['INVOKE']);
+          const identifier = headers.get('lambda-extension-identifier');
+          console.log('inner', refused.status, (await refused.json()).errorType, status);
+          process.on('SIGTERM', () => { console.log('told to end'); setTimeout(process.exit, 10, 0); });
+          const listen = async () => {
+            for (;;) {
+              const next = await fetch(api + 'event/next', {
+                headers: { 'Lambda-Extension-Identifier': identifier },
+              });
+              const { eventType, requestId } = await next.json();
+              await new Promise((resolve) => setTimeout(resolve, 50));
+              console.log('inner', eventType, requestId);
+            }
+          };
+          void listen();
+          export const handler = async () => 'answered';`,
+      },
+      { Timeout: 10, MemorySize: 1_769 },
+    );
+    const first = await invokeWithLog(server.client, 'internal');
+    expect(first.result).toBe('answered');
+    const said = first.log.map((line) => line.split('\t').at(-1));
+    // The event is over when the extension, too, is done with it.
+    expect(said).toContain(`inner INVOKE ${first.requestId}`);
+    await server.client.send(new DeleteFunctionCommand({ FunctionName: 'internal' }));
+    await expect.poll(() => environmentsOf(server, 'internal')).toEqual([]);
+    const log = await messages('internal');
+    expect(log).toContain('EXTENSION\tName: inner\tState: Ready\tEvents: [INVOKE]');
+    expect(log.map((line) => line.split('\t').at(-1))).toEqual(
+      expect.arrayContaining(['inner 403 Extension.InvalidEventType 200', 'told to end']),
+    );
+  });
+
   test('nobody can register once the runtime waits for events', async () => {
     await deployWatched('late', { EXTENSION_DOES: 'late' });
     await invokeWithLog(server.client, 'late');
