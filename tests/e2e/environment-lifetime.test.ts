@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { EnvironmentView } from '../../packages/server/src/pool/environment-view.ts';
 import type { LedgerEntry } from '../../packages/server/src/pool/environment-ledger.ts';
-import { environmentsOf, transitionsOf } from '../support/environments.ts';
+import { environmentsOf, PATIENCE, transitionsOf } from '../support/environments.ts';
 import { deploy, invoke, invokeWithLog } from '../support/function.ts';
 import { startTestServer, type TestServer } from '../support/server.ts';
 
@@ -19,7 +19,7 @@ async function lifeOf(
 ): Promise<LedgerEntry[]> {
   const id = environment?.id ?? '';
   await expect
-    .poll(async () => (await transitionsOf(server, id)).at(-1)?.event.kind, { timeout: 20_000 })
+    .poll(async () => (await transitionsOf(server, id)).at(-1)?.event.kind, PATIENCE)
     .toBe('ended');
   return transitionsOf(server, id);
 }

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { DeleteFunctionCommand } from '@aws-sdk/client-lambda';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { environmentsOf, logOf, transitionsOf } from '../support/environments.ts';
+import { environmentsOf, logOf, PATIENCE, transitionsOf } from '../support/environments.ts';
 import { deploy, invoke, invokeWithLog } from '../support/function.ts';
 import { publishPrograms } from '../support/programs.ts';
 import { startTestServer, type TestServer } from '../support/server.ts';
@@ -75,7 +75,7 @@ describe.each(['auto', 'process'] as const)('extensions, with the sandbox %s', (
     expect([first.result, second.result]).toEqual([1, 2]);
     const [environment] = await environmentsOf(server, 'lived');
     await server.client.send(new DeleteFunctionCommand({ FunctionName: 'lived' }));
-    await expect.poll(() => environmentsOf(server, 'lived')).toEqual([]);
+    await expect.poll(() => environmentsOf(server, 'lived'), PATIENCE).toEqual([]);
     const log = await messages('lived');
     const of = (start: RegExp): string[] => log.filter((line) => start.test(line));
     expect(of(/^(EXTENSION|TELEMETRY|START)/)).toEqual([
@@ -222,7 +222,7 @@ describe.each(['auto', 'process'] as const)('extensions, with the sandbox %s', (
     // The event is over when the extension, too, is done with it.
     expect(said).toContain(`inner INVOKE ${first.requestId}`);
     await server.client.send(new DeleteFunctionCommand({ FunctionName: 'internal' }));
-    await expect.poll(() => environmentsOf(server, 'internal')).toEqual([]);
+    await expect.poll(() => environmentsOf(server, 'internal'), PATIENCE).toEqual([]);
     const log = await messages('internal');
     expect(log).toContain('EXTENSION\tName: inner\tState: Ready\tEvents: [INVOKE]');
     expect(log.map((line) => line.split('\t').at(-1))).toEqual(
@@ -250,7 +250,7 @@ describe.each(['auto', 'process'] as const)('extensions, with the sandbox %s', (
     const { result, requestId, functionError } = await invoke(server.client, does);
     expect(functionError).toBe('Unhandled');
     expect(result).toEqual({ errorType, errorMessage: `RequestId: ${requestId} Error: ${how}` });
-    await expect.poll(async () => (await messages(does)).at(-1)).toMatch(/^REPORT/);
+    await expect.poll(async () => (await messages(does)).at(-1), PATIENCE).toMatch(/^REPORT/);
     const log = (await messages(does)).map((line) => line.replace(/\d+\.\d\d ms/, 'n ms'));
     const status = `Status: error\tError Type: ${errorType}`;
     const extension = `EXTENSION\tName: watcher\tState: ${state}\tEvents: [INVOKE, SHUTDOWN]${error}`;
@@ -262,6 +262,26 @@ describe.each(['auto', 'process'] as const)('extensions, with the sandbox %s', (
     ]);
     expect(log.at(-1)).toMatch(/\tStatus: error\tError Type: Extension\.\w+$/);
   });
+
+  test.for([
+    ['noise', 'noise\n', 'exec format error', 'UnknownError'],
+    ['interpreter', '#!/nowhere/sh\n', 'no such file or directory', 'UnknownError'],
+  ] as const)(
+    '%s: one that cannot be executed is Extension.LaunchError',
+    async ([name, content, how, type]) => {
+      const functionName = `launch-${name}`;
+      const own = await publishPrograms(server.client, functionName, { 'extensions/own': content });
+      await deploy(server.client, functionName, FUNCTION, { Layers: [own] });
+      const { result, requestId } = await invokeWithLog(server.client, functionName);
+      expect(result).toEqual({
+        errorType: 'Extension.LaunchError',
+        errorMessage: `RequestId: ${requestId} Error: fork/exec /opt/extensions/own: ${how}`,
+      });
+      expect(await messages(functionName)).toContain(
+        `EXTENSION\tName: own\tState: LaunchError\tEvents: []\tError Type: ${type}`,
+      );
+    },
+  );
 
   test.for([
     ['crash', 'Extension.Crash', 'exit status 3'],

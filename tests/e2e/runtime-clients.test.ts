@@ -10,7 +10,7 @@ import {
   ListeningApi,
 } from '../../packages/server/src/runtime-api/http/raw-runtime-fixture.ts';
 import type { RuntimeResult } from '../../packages/server/src/runtime-api/runtime-session.ts';
-import { environmentsOf } from '../support/environments.ts';
+import { environmentsOf, PATIENCE } from '../support/environments.ts';
 import { deploy, invokeWithLog, type InvokeAnswer } from '../support/function.ts';
 import { archiveOfPrograms } from '../support/programs.ts';
 import { startTestServer } from '../support/server.ts';
@@ -219,7 +219,10 @@ def handler(event, context):
       invokeWithLog(server.client, 'client', what);
     expect((await call({ do: 'count' })).result).toBe(1);
     await expect
-      .poll(async () => (await environmentsOf(server, 'client')).map(({ state }) => state.kind))
+      .poll(
+        async () => (await environmentsOf(server, 'client')).map(({ state }) => state.kind),
+        PATIENCE,
+      )
       .toEqual(['frozen']);
     expect((await call({ do: 'count' })).result).toBe(2);
     expect(await call({ do: 'raise' })).toMatchObject({

@@ -11,7 +11,7 @@ import { GuestApis } from './guest-apis.ts';
 import { GuestLife, type LifeEnd } from './guest-life.ts';
 import type { RuntimeLaunch } from './runtime-launcher.ts';
 import type { StartSlot } from './start-gate.ts';
-import { externalExtensionNames } from './external-extension-names.ts';
+import { externalExtensionFiles, type ExtensionFile } from './external-extension-files.ts';
 import { workerKindOf } from './worker-kind.ts';
 
 /** Where programs of an environment find the Runtime, Extensions and Telemetry APIs. */
@@ -29,7 +29,7 @@ export class EnvironmentHost implements AsyncDisposable {
   readonly #sandbox: Sandbox;
   readonly #signal: AbortSignal;
   readonly #codeCache: FunctionCodeCache | undefined;
-  readonly #extensions: readonly string[];
+  readonly #extensions: readonly ExtensionFile[];
   #booted: Guest | undefined;
   #life: GuestLife | undefined;
   #apis: GuestApis | undefined;
@@ -43,7 +43,7 @@ export class EnvironmentHost implements AsyncDisposable {
     launch: RuntimeLaunch,
     sandbox: Sandbox,
     codeCache: FunctionCodeCache | undefined,
-    extensions: readonly string[],
+    extensions: readonly ExtensionFile[],
     booted: Guest | undefined,
     signal: AbortSignal,
   ) {
@@ -80,7 +80,10 @@ export class EnvironmentHost implements AsyncDisposable {
       memoryMb: version.memoryMb,
       ephemeralStorageMb: version.ephemeralStorageMb,
     };
-    const extensions = await externalExtensionNames(launch.code.opt);
+    const extensions = await externalExtensionFiles({
+      task: launch.code.task,
+      opt: launch.code.opt,
+    });
     const kind = workerKindOf(launch, version);
     const worker = kind === undefined ? undefined : workers.take(kind);
     let sandbox: Sandbox;
