@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { environmentsOf, transitionsOf } from '../support/environments.ts';
+import { environmentsOf, PATIENCE, transitionsOf } from '../support/environments.ts';
 import { deploy, invoke } from '../support/function.ts';
 import { findPython } from '../support/python.ts';
 import { startTestServer, type TestServer } from '../support/server.ts';
@@ -142,7 +142,10 @@ describe.each(['auto', 'process'] as const)(
         const began = Date.now();
         await invoke(server.client, name);
         await expect
-          .poll(async () => (await environmentsOf(server, name)).map(({ state }) => state.kind))
+          .poll(
+            async () => (await environmentsOf(server, name)).map(({ state }) => state.kind),
+            PATIENCE,
+          )
           .toEqual(['frozen']);
         expect((await invoke(server.client, 'pause')).result).toBe('paused');
         const [environment] = await environmentsOf(server, name);

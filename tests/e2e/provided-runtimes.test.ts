@@ -154,6 +154,24 @@ describe.each(['auto', 'process'] as const)('provided.*, with the sandbox %s', (
       });
     });
 
+    test('may report that it cannot initialise, and the caller gets its words', async (context) => {
+      context.skip(curlObstacle !== undefined, curlObstacle);
+      const words = '{ "errorType": "Own", "errorMessage": "no é" }';
+      await deployPrograms('uninitialised', {
+        bootstrap: `#!/bin/sh
+          curl -sS -d '${words}' -H 'Lambda-Runtime-Function-Error-Type: Runtime.NoSetting' \\
+            "http://$AWS_LAMBDA_RUNTIME_API/2018-06-01/runtime/init/error"
+          exit 1\n`,
+      });
+      expect((await invokeText(server, 'uninitialised', {})).text).toBe(words);
+      const log = (await logOf(server, 'uninitialised')).map(({ message }) => message);
+      const status = 'Status: error\tError Type: Runtime.NoSetting';
+      expect(log.filter((line) => line.startsWith('INIT_REPORT'))).toEqual([
+        expect.stringContaining(`\tPhase: init\t${status}`),
+        expect.stringContaining(`\tPhase: invoke\t${status}`),
+      ]);
+    });
+
     test('has /ping, and SnapStart’s calls are not there', async (context) => {
       context.skip(curlObstacle !== undefined, curlObstacle);
       await deployPrograms('ping', { bootstrap: SHELL });

@@ -10,6 +10,10 @@ import {
   ListeningApi,
 } from '../../packages/server/src/runtime-api/http/raw-runtime-fixture.ts';
 import type { RuntimeResult } from '../../packages/server/src/runtime-api/runtime-session.ts';
+import { environmentsOf, PATIENCE } from '../support/environments.ts';
+import { deploy, invokeWithLog, type InvokeAnswer } from '../support/function.ts';
+import { archiveOfPrograms } from '../support/programs.ts';
+import { startTestServer } from '../support/server.ts';
 import { installPythonPackage } from '../support/python-package.ts';
 
 const awslambdaric = await installPythonPackage('awslambdaric==4.2.2');
@@ -170,6 +174,68 @@ describe('the published Python runtime interface client', () => {
     expect(jsonOf(result)).toMatchObject({
       errorMessage: "Unable to import module 'index': No module named 'none_such'",
     });
+  });
+});
+
+describe('the published Python client as the bootstrap of a function', () => {
+  test('initialises, answers, fails, is frozen in between, times out and starts anew', async (context) => {
+    if ('reason' in awslambdaric) {
+      context.skip(awslambdaric.reason);
+      return;
+    }
+    // Its interpreter may be anywhere on the host, which a sandbox would not show.
+    await using server = await startTestServer({ sandbox: 'process' });
+    const { python, folder } = awslambdaric;
+    await deploy(
+      server.client,
+      'client',
+      {},
+      {
+        Runtime: 'provided.al2023',
+        Handler: 'index.handler',
+        Timeout: 5,
+        Code: {
+          ZipFile: archiveOfPrograms({
+            bootstrap: `#!/bin/sh\nexec '${python}' -m awslambdaric "$_HANDLER"\n`,
+            'index.py': `${PYTHON}
+import time
+calls = 0
+tell = handler
+def handler(event, context):
+    global calls
+    calls += 1
+    if event["do"] == "hang":
+        time.sleep(60)
+    if event["do"] == "count":
+        return calls
+    return tell(event, context)
+`,
+          }),
+        },
+        Environment: { Variables: { PYTHONPATH: folder } },
+      },
+    );
+    const call = (what: object): Promise<InvokeAnswer> =>
+      invokeWithLog(server.client, 'client', what);
+    expect((await call({ do: 'count' })).result).toBe(1);
+    await expect
+      .poll(
+        async () => (await environmentsOf(server, 'client')).map(({ state }) => state.kind),
+        PATIENCE,
+      )
+      .toEqual(['frozen']);
+    expect((await call({ do: 'count' })).result).toBe(2);
+    expect(await call({ do: 'raise' })).toMatchObject({
+      functionError: 'Unhandled',
+      result: { errorType: 'ValueError', errorMessage: 'é' },
+    });
+    const slow = await call({ do: 'hang' });
+    expect(slow.result).toEqual({
+      errorType: 'Sandbox.Timedout',
+      errorMessage: `RequestId: ${slow.requestId} Error: Task timed out after 5.00 seconds`,
+    });
+    expect((await call({ do: 'count' })).result).toBe(1);
+    expect(await environmentsOf(server, 'client')).toHaveLength(1);
   });
 });
 

@@ -17,6 +17,9 @@ export async function environmentsOf(
   return environments.filter(({ functionArn }) => functionArn.endsWith(`:${functionName}`));
 }
 
+/** For `expect.poll`: a machine that is busy with other things takes its time. */
+export const PATIENCE = { timeout: 20_000 };
+
 /** What became of one environment so far, the earliest first. */
 export async function transitionsOf(server: TestServer, id: string): Promise<LedgerEntry[]> {
   const { transitions = [] } = await page(server, `?environment=${id}`);

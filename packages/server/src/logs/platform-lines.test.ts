@@ -4,6 +4,7 @@ import {
   initReportLine,
   initStartLine,
   reportLine,
+  sampledTrace,
   startLine,
   subscriptionLine,
 } from './platform-lines.ts';
@@ -38,6 +39,26 @@ describe('platform lines', () => {
     expect(reportLine({ ...FIGURES, failure })).toMatch(
       /\tStatus: error\tError Type: Runtime.ExitError$/,
     );
+  });
+
+  test('REPORT has a second line where the invocation was traced', () => {
+    const trace = sampledTrace(
+      'Root=1-6b07c833-f8ec4779a8943fadb727ad71;Parent=ae95fb601a9053ff;Sampled=1',
+    );
+    expect(trace).toBeDefined();
+    const line = reportLine({
+      ...FIGURES,
+      failure: { status: 'timeout' },
+      ...(trace && { trace }),
+    });
+    expect(line.slice(line.indexOf('Max'))).toBe(
+      'Max Memory Used: 31 MB\tStatus: timeout\n' +
+        'XRAY TraceId: 1-6b07c833-f8ec4779a8943fadb727ad71\tSegmentId: ae95fb601a9053ff\tSampled: true\t',
+    );
+    const root = 'Root=1-6b07c833-f8ec4779a8943fadb727ad71';
+    for (const other of [`${root};Parent=ae95fb601a9053ff;Sampled=0`, root, 'Self=1', '']) {
+      expect(sampledTrace(other)).toBeUndefined();
+    }
   });
 
   test('INIT_REPORT names phase, status and error type', () => {

@@ -16,6 +16,22 @@ export interface ReportFigures {
   /** Only for the first invoke after an init phase that succeeded. */
   readonly initDurationMs?: number;
   readonly failure?: FailureStatus;
+  /** Where the function's tracing is on and the invocation was sampled. */
+  readonly trace?: SampledTrace;
+}
+
+/** Of an `X-Amzn-Trace-Id` header. */
+export interface SampledTrace {
+  readonly root: string;
+  readonly segmentId: string;
+}
+
+/** What a trace header says where it was sampled; undefined otherwise. */
+export function sampledTrace(traceHeader: string): SampledTrace | undefined {
+  const [, root, segmentId] =
+    /^Root=(1-[0-9a-f]{8}-[0-9a-f]{24});Parent=([0-9a-f]{16});Sampled=1(?:;|$)/.exec(traceHeader) ??
+    [];
+  return root === undefined || segmentId === undefined ? undefined : { root, segmentId };
 }
 
 export function initStartLine(runtimeVersion: string, runtimeVersionArn: string): string {
@@ -30,7 +46,10 @@ export function endLine(requestId: string): string {
   return `END RequestId: ${requestId}`;
 }
 
-/** Fields are separated by tabs, and a tab ends the line unless it ends with a status, as recorded on AWS. */
+/**
+ * Fields are separated by tabs, and a tab ends the line unless it ends with a status, as recorded on
+ * AWS. The trace is a second line of the same event.
+ */
 export function reportLine(figures: ReportFigures): string {
   let line =
     `REPORT RequestId: ${figures.requestId}\tDuration: ${milliseconds(figures.durationMs)}\t` +
@@ -40,6 +59,10 @@ export function reportLine(figures: ReportFigures): string {
     line += `Init Duration: ${milliseconds(figures.initDurationMs)}\t`;
   }
   if (figures.failure !== undefined) line += statusFields(figures.failure);
+  if (figures.trace !== undefined) {
+    const { root, segmentId } = figures.trace;
+    line += `\nXRAY TraceId: ${root}\tSegmentId: ${segmentId}\tSampled: true\t`;
+  }
   return line;
 }
 

@@ -21,7 +21,9 @@ function layersWith(...names: string[]): string {
   const folder = mkdtempSync(join(tmpdir(), 'hearth-layers-'));
   folders.push(folder);
   mkdirSync(join(folder, 'extensions'));
-  for (const name of names) writeFileSync(join(folder, 'extensions', name), '');
+  for (const name of names) {
+    writeFileSync(join(folder, 'extensions', name), '#!/bin/sh\n', { mode: 0o755 });
+  }
   return folder;
 }
 

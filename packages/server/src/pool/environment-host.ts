@@ -12,7 +12,7 @@ import { GuestApis } from './guest-apis.ts';
 import { GuestLife, type LifeEnd } from './guest-life.ts';
 import type { RuntimeLaunch } from './runtime-launcher.ts';
 import type { StartSlot } from './start-gate.ts';
-import { externalExtensionNames } from './external-extension-names.ts';
+import { externalExtensionFiles, type ExtensionFile } from './external-extension-files.ts';
 import { workerKindOf } from './worker-kind.ts';
 
 /** An environment's sandbox, with one life of its processes after the other. */
@@ -26,7 +26,7 @@ export class EnvironmentHost implements AsyncDisposable {
   readonly #doors: EnvironmentDoors;
   readonly #signal: AbortSignal;
   readonly #codeCache: FunctionCodeCache | undefined;
-  readonly #extensions: readonly string[];
+  readonly #extensions: readonly ExtensionFile[];
   #booted: Guest | undefined;
   #life: GuestLife | undefined;
   #apis: GuestApis | undefined;
@@ -39,7 +39,7 @@ export class EnvironmentHost implements AsyncDisposable {
     sandbox: Sandbox,
     doors: EnvironmentDoors,
     codeCache: FunctionCodeCache | undefined,
-    extensions: readonly string[],
+    extensions: readonly ExtensionFile[],
     booted: Guest | undefined,
     signal: AbortSignal,
   ) {
@@ -78,7 +78,10 @@ export class EnvironmentHost implements AsyncDisposable {
       memoryMb: version.memoryMb,
       ephemeralStorageMb: version.ephemeralStorageMb,
     };
-    const extensions = await externalExtensionNames(launch.code.opt);
+    const extensions = await externalExtensionFiles({
+      task: launch.code.task,
+      opt: launch.code.opt,
+    });
     const kind = workerKindOf(launch, version);
     const worker = kind === undefined ? undefined : workers.take(kind);
     let sandbox: Sandbox;

@@ -3,7 +3,7 @@ import type { FunctionVersion } from '../domain/function.ts';
 import type { Invocation } from '../domain/invocation.ts';
 import { EnvironmentLog } from '../logs/environment-log.ts';
 import type { LogStore } from '../logs/log-store.ts';
-import type { FailureStatus } from '../logs/platform-lines.ts';
+import { sampledTrace, type FailureStatus } from '../logs/platform-lines.ts';
 import type { ExtensionInfo } from '../runtime-api/extensions/extension.ts';
 import * as events from '../runtime-api/telemetry/telemetry-event.ts';
 import type {
@@ -147,7 +147,9 @@ export class EnvironmentReport {
   ): Buffer | undefined {
     const initDurationMs = this.#initDurationMs;
     this.#initDurationMs = undefined;
-    const { requestId } = this.#invocation;
+    const { requestId, traceId } = this.#invocation;
+    const isTraced = this.#version.tracingMode === 'Active' && traceId !== undefined;
+    const trace = isTraced ? sampledTrace(traceId) : undefined;
     const figures = {
       requestId,
       durationMs,
@@ -156,6 +158,7 @@ export class EnvironmentReport {
       maxMemoryUsedMb,
       ...(initDurationMs !== undefined && { initDurationMs }),
       ...(failure !== undefined && { failure }),
+      ...(trace !== undefined && { trace }),
     };
     this.#publish(() =>
       events.report({
@@ -243,7 +246,7 @@ function hasAnswered(end: LifeEnd): boolean {
 /** An error that the handler threw is a failure of nobody but its invocation. */
 function runtimeStatus(end: LifeEnd): { status: events.TelemetryStatus; errorType?: string } {
   if (end.kind === 'response') return { status: 'success' };
-  if (end.kind === 'error') return { status: 'error', errorType: end.errorType };
   const { status, errorType } = failureOf(end);
+  if (end.kind === 'error') return { status, ...(errorType && { errorType }) };
   return { status: status === 'error' ? 'failure' : status, ...(errorType && { errorType }) };
 }

@@ -67,6 +67,7 @@ describe.skipIf(obstacle !== undefined)(`a forked Python worker ${obstacle ?? ''
     kind = {
       key: 'python',
       directories: { runtime: join(folder, 'runtime'), language: '/usr' },
+      likely: { memoryMb: 128, ephemeralStorageMb: 16 },
       command: (paths: GuestPaths) => ({
         argv: [`${paths.language}/${program}`, '-s', '-B', `${paths.runtime}/bootstrap.py`],
         environment: { _HEARTH_PREPARE: '1', _HEARTH_CHANNEL_FD: '3' },
@@ -82,7 +83,13 @@ describe.skipIf(obstacle !== undefined)(`a forked Python worker ${obstacle ?? ''
   });
 
   async function serve(handler: string): Promise<Worker> {
-    const worker = await startWorker(kind, driver, new SystemClock(), NEVER);
+    const worker = await startWorker(
+      kind,
+      driver,
+      (socket) => socket.destroy(),
+      new SystemClock(),
+      NEVER,
+    );
     await worker.sandbox.assign({
       task: join(folder, 'task'),
       memoryMb: 128,

@@ -11,6 +11,7 @@ import type { RuntimeEvent, RuntimeInit } from '../runtime-api/runtime-session.t
 import type { GuestCommand, Sandbox } from '../sandbox/sandbox.ts';
 import type { InitPhase } from './environment-state.ts';
 import { ExternalExtensions } from './external-extensions.ts';
+import type { ExtensionFile } from './external-extension-files.ts';
 import { Guest, type CallEnd } from './guest.ts';
 import type { GuestApis } from './guest-apis.ts';
 import type { OutputTarget } from './guest-output.ts';
@@ -37,8 +38,8 @@ export interface GuestLifeParts {
   readonly command: GuestCommand;
   /** Why the runtime cannot be started: the function's own error. */
   readonly launchFailure: LaunchFailure | undefined;
-  /** File names in /opt/extensions, and how they are started. */
-  readonly extensions: readonly string[];
+  /** What is in /opt/extensions, and how each is started. */
+  readonly extensions: readonly ExtensionFile[];
   readonly extensionCommand: (name: string) => GuestCommand;
   readonly functionOutput: OutputTarget;
   readonly extensionOutput: OutputTarget;
@@ -178,16 +179,24 @@ export class GuestLife {
   }
 
   async #initExtensions(remainingMs: () => number): Promise<LifeEnd | undefined> {
-    const { apis, extensions, extensionCommand, signal } = this.#parts;
-    apis.extensions.expect(extensions);
+    const { apis, extensions } = this.#parts;
+    apis.extensions.expect(extensions.map(({ name }) => name));
     if (extensions.length <= MAX_EXTENSIONS) {
-      const starts = extensions.map((name) =>
-        this.#processes.start(name, extensionCommand(name), signal),
-      );
-      await Promise.all(starts);
+      await Promise.all(extensions.map((extension) => this.#startExtension(extension)));
     }
     const end = await this.#extensionsWithin(apis.extensions.registered(), remainingMs());
     return end.kind === 'ready' ? undefined : end;
+  }
+
+  async #startExtension({ name, refusal }: ExtensionFile): Promise<void> {
+    const { apis, extensionCommand, signal } = this.#parts;
+    if (refusal === undefined) {
+      await this.#processes.start(name, extensionCommand(name), signal);
+      return;
+    }
+    const errorType = refusal === 'permission denied' ? 'PermissionDenied' : 'UnknownError';
+    const message = `fork/exec /opt/extensions/${name}: ${refusal}`;
+    apis.extensions.launchFailed(name, errorType, message);
   }
 
   async #startRuntime(): Promise<Guest> {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { verdictOf } from './outcome.ts';
+import { failureOf, verdictOf } from './outcome.ts';
 
 const exit = (code: number | undefined, signal?: string, outOfMemory = false) =>
   ({ kind: 'exited', exit: { code, signal, outOfMemory } }) as const;
@@ -46,5 +46,16 @@ describe('verdict', () => {
       status: 'error',
       errorType: 'Runtime.ExitError',
     });
+  });
+
+  test.each([
+    ['Runtime.ImportModuleError', 'Runtime.ImportModuleError'],
+    ['Function.Own', 'Function.Own'],
+    ['Function.7', 'Function.Unknown'],
+    ['OwnError', 'Runtime.Unknown'],
+  ])('an init that failed with %s is reported as %s', (errorType, reported) => {
+    const end = { kind: 'error', errorType, payload: Buffer.from('{}') } as const;
+    expect(failureOf(end)).toEqual({ status: 'error', errorType: reported });
+    expect(verdictOf(end, 'id', 3).errorType).toBe(errorType);
   });
 });

@@ -1,5 +1,6 @@
 import type { Outcome } from '../domain/invocation.ts';
 import type { FailureStatus } from '../logs/platform-lines.ts';
+import { reportedErrorType } from '../runtime-api/reported-error-type.ts';
 import type { GuestExit } from '../sandbox/sandbox.ts';
 import type { ResetReason } from './environment-state.ts';
 import type { LifeEnd } from './guest-life.ts';
@@ -75,6 +76,7 @@ export function failureOf(end: LifeEnd): FailureStatus {
     case 'extension-failed':
       return { status: 'error', errorType: end.failure.errorType };
     case 'error':
+      return { status: 'error', errorType: reportedErrorType(end.errorType) };
     case 'launch-failed':
       return { status: 'error', errorType: end.errorType };
     default:

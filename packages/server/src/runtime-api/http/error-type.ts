@@ -1,21 +1,15 @@
-import { cleanErrorType } from '../framed/header-fields.ts';
+import { reportedErrorType } from '../reported-error-type.ts';
 
-const PLATFORM_ERROR_TYPE = /(?:Runtime|Function)\.[A-Z][a-zA-Z]+/;
 /** A body that is larger is not parsed: that would hold up everybody else. */
 const MAX_PARSED_BYTES = 262_144;
 const INVALID_ERROR_BODY = Buffer.from('"Invalid error body"');
 
 /**
- * The type under which a runtime's error is told in logs and metrics: what it gave where that is one
- * of `Runtime.…` or `Function.…`, otherwise `Function.Unknown` or `Runtime.Unknown`, as AWS does.
- * Where the header is absent the body's `errorType` stands in for it, which AWS's open emulator does
- * not do.
+ * The type under which a runtime's error is told in logs and metrics. Where the header is absent the
+ * body's `errorType` stands in for it, which AWS's open emulator does not do.
  */
 export function platformErrorType(header: string | undefined, body: Uint8Array): string {
-  const given = header ?? errorTypeOf(body);
-  if (given === undefined) return 'Runtime.Unknown';
-  if (PLATFORM_ERROR_TYPE.test(given)) return cleanErrorType(given);
-  return given.startsWith('Function.') ? 'Function.Unknown' : 'Runtime.Unknown';
+  return reportedErrorType(header ?? errorTypeOf(body));
 }
 
 /**

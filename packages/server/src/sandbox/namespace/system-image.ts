@@ -31,7 +31,8 @@ const ETC_FILES: Readonly<Record<string, string>> = {
   ].join('\n'),
   group: ['root:x:0:', `sbx_user1051:x:${GUEST_GID}:`, 'nogroup:x:65534:', ''].join('\n'),
   hosts: [
-    `127.0.0.1 localhost ${GUEST_HOSTNAME}`,
+    // By the last two names extensions listen for telemetry.
+    `127.0.0.1 localhost ${GUEST_HOSTNAME} sandbox.localdomain sandbox`,
     '::1 localhost ip6-localhost ip6-loopback',
     '',
   ].join('\n'),
