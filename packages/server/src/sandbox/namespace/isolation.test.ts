@@ -177,6 +177,20 @@ describe('a sandbox of the namespace driver', () => {
     expect((await guest.exited).outOfMemory).toBe(false);
   });
 
+  test('nor is a kill after a pause, where one of its programs went for that reason before', async (context) => {
+    requires(context, 'memory');
+    await using sandbox = await bench.create({ memoryMb: 128 });
+    const guest = await startShell(
+      sandbox,
+      'tail /dev/zero; echo status $?; while [ ! -e /tmp/go ]; do sleep 0.01; done; kill -9 $$',
+    );
+    await lineOf(guest, 'status 137');
+    sandbox.freeze();
+    sandbox.thaw();
+    await runShell(sandbox, 'touch /tmp/go');
+    expect(await guest.exited).toEqual({ code: undefined, signal: 'killed', outOfMemory: false });
+  });
+
   test('D38 a full /tmp gives ENOSPC at its size', async (context) => {
     requires(context, 'ephemeralStorage');
     await using sandbox = await bench.create({ ephemeralStorageMb: 8 });

@@ -40,6 +40,8 @@ export class SandboxControl {
     }
     this.#frozen = frozen;
     this.#apply();
+    // Programs that went before the pause say nothing about the end of one after it.
+    if (frozen) this.#outOfMemoryKillsTold = this.outOfMemoryKills();
   }
 
   /**
