@@ -123,20 +123,23 @@ export class EnvironmentReport {
    */
   runtimeDone(end: LifeEnd, answerBegunMs: number | undefined): void {
     this.#runtimeDoneMs = this.#clock.monotonicMs();
-    this.#publish(() =>
-      events.runtimeDone({
-        requestId: this.#invocation.requestId,
-        ...runtimeStatus(end),
-        metrics: {
-          durationMs: this.#runtimeDoneMs - this.#startedMs,
-          ...(end.kind === 'response' && { producedBytes: end.payload.length }),
-        },
-        ...(hasAnswered(end) && {
-          spans: this.#answerSpans(answerBegunMs ?? this.#runtimeDoneMs),
-        }),
-        tracing: this.#tracing(),
+    const telemetry = this.#telemetry;
+    if (telemetry?.isInUse !== true) return;
+    const event = events.runtimeDone({
+      requestId: this.#invocation.requestId,
+      ...runtimeStatus(end),
+      metrics: {
+        durationMs: this.#runtimeDoneMs - this.#startedMs,
+        ...(end.kind === 'response' && { producedBytes: end.payload.length }),
+      },
+      ...(hasAnswered(end) && {
+        spans: this.#answerSpans(answerBegunMs ?? this.#runtimeDoneMs),
       }),
-    );
+      tracing: this.#tracing(),
+    });
+    const timeMs = this.#clock.nowMs();
+    // What the function printed before its answer is in the pipes: it is read, and told, first.
+    setImmediate(() => telemetry.publish(event, timeMs));
   }
 
   /** Writes END and REPORT. Gives the last 4 KB since `beginRequest`, where they were asked for. */
