@@ -74,7 +74,7 @@ describe('D. Exhaustion of the CPU', () => {
       errorMessage: `RequestId: ${requestId} Error: Task timed out after 2.00 seconds`,
     });
     expect(log.find((line) => line.startsWith('REPORT '))).toMatch(
-      /\tDuration: 2000.00 ms\tBilled Duration: 2000 ms\t.*\tStatus: timeout\t$/,
+      /\tDuration: 2000.00 ms\tBilled Duration: 2000 ms\t.*\tStatus: timeout$/,
     );
     expect((await invoke(hostile.client, 'spin-on')).result).toBe(1);
   });

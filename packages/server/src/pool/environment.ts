@@ -334,8 +334,7 @@ export class Environment implements PooledEnvironment, Freezable {
 
   /** The platform cannot run this environment: it ends, and the caller is told what AWS would say. */
   async #giveUp(cause: unknown): Promise<ServiceError> {
-    const isCallers = cause instanceof ServiceError || cause instanceof CodeFolderError;
-    if (!this.#ending.signal.aborted && !isCallers) {
+    if (!this.#ending.signal.aborted && !(cause instanceof ServiceError)) {
       this.#services.reportFault(
         `Cannot run an environment of ${this.version.functionName}`,
         cause,

@@ -24,7 +24,10 @@ export class GuestOutput {
 
   constructor(process: GuestProcess, clock: Clock) {
     this.#pace = new OutputPace(clock);
-    const onMessage = (message: string): void => this.#target?.write(message);
+    const onMessage = (message: string): void => {
+      this.#pace.handedOn();
+      this.#target?.write(message);
+    };
     const read = (stream: Readable, decoder: Decoder) => {
       const reader = new PacedReader(stream, this.#pace, (bytes) => decoder.write(bytes));
       return { reader, ended: reader.ended.then(() => decoder.end()) };

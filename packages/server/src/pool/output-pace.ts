@@ -6,9 +6,10 @@ const SLICE_MS = 0.5;
 /** Work that may be done at once after a pause: ordinary output never waits. */
 const BURST_MS = 20;
 /** Of one core, while a guest prints without end. */
-const SHARE = 0.25;
-/** What becomes of each byte later, in the log, is work as well: 5 ms for a megabyte. */
+const SHARE = 0.2;
+/** What becomes of it later, in the log, is work as well: 5 ms for a megabyte, 3 µs for a message. */
 const MS_PER_BYTE = 5e-6;
+const MS_PER_MESSAGE = 3e-3;
 
 /**
  * How fast the server handles what one guest prints. A guest that prints faster waits in its own
@@ -39,6 +40,11 @@ export class OutputPace {
   /** Bytes have come in that are to be handled. */
   received(bytes: number): void {
     this.#debtMs += bytes * MS_PER_BYTE;
+  }
+
+  /** A message has been made of them. */
+  handedOn(): void {
+    this.#debtMs += MS_PER_MESSAGE;
   }
 
   /** Does `step` as long as it says that there is more, for a short time; true where there still is. */

@@ -169,6 +169,15 @@ describe('a sandbox of the namespace driver', () => {
     await other.kill();
   });
 
+  test('D37 where the host runs out of memory, a function goes before the server', async (context) => {
+    requires(context, 'user');
+    await using sandbox = await bench.create();
+    const script = `(echo -1000 > /proc/self/oom_score_adj) 2>/dev/null; (echo 0 > /proc/self/oom_score_adj) 2>/dev/null
+      cat /proc/self/oom_score_adj`;
+    expect((await runShell(sandbox, script)).stdout).toBe('500\n');
+    expect(Number(await readFile('/proc/self/oom_score_adj', 'latin1'))).toBeLessThan(500);
+  });
+
   test('a kill without need of memory is not called out of memory', async (context) => {
     requires(context, 'memory');
     await using sandbox = await bench.create();
