@@ -84,7 +84,7 @@ describe("a Node.js function's compiled code", () => {
       sum: SUM,
     });
     await vi.waitUntil(async () => (await kept()).length > before.size, { timeout: 30_000 });
-    const [key = ''] = (await kept()).filter((name) => !before.has(name));
+    const key = (await kept()).find((name) => !before.has(name)) ?? '';
     const file = join(server.dataDir, 'cache', 'v8', key, 'v8.cache');
     const content = await readFile(file);
     expect(content.length).toBeGreaterThan(32_768);

@@ -135,7 +135,7 @@ describe("a function's compiled code", () => {
   ])('that %s is not used again', async (_, fail) => {
     const { pool, told } = start((runtime) =>
       runtime === 2
-        ? { ...answering(), onInit: (guest, send) => void fail(send, guest) }
+        ? { ...answering(), onInit: (guest, send) => fail(send, guest) }
         : answering(runtime === 1 ? 'compiled' : undefined),
     );
     await using under = pool;
