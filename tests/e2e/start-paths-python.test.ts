@@ -39,13 +39,16 @@ AT_LOAD = {
     "prefix": [sys.prefix, sys.executable],
     "cwd": os.getcwd(),
     "ids": [os.getuid(), os.getgid(), os.getgroups(), os.umask(0o22)],
-    "main": sorted(name for name in vars(sys.modules["__main__"])),
     "name": [__name__, __file__],
     "builtins": sorted(dir(builtins)),
     "threads": [threading.active_count(), threading.current_thread().name],
     "handlers": [type(handler).__name__ for handler in logging.getLogger().handlers],
     "level": logging.getLogger().level,
-    "loggers": sorted(logging.root.manager.loggerDict),
+    # The standard library's own come with modules that a worker has loaded already.
+    "loggers": sorted(
+        name for name in logging.root.manager.loggerDict
+        if name.split(".")[0] not in sys.stdlib_module_names
+    ),
     "signals": [str(signal.getsignal(number)) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGPIPE)],
     "zone": [time.tzname, time.timezone],
     "encodings": [sys.stdout.encoding, sys.stderr.encoding, sys.getfilesystemencoding(), locale.getpreferredencoding(False)],

@@ -1,3 +1,4 @@
+import type { CodeCacheStore } from '../artifacts/code-cache-store.ts';
 import { ManualClock } from '../clock/manual-clock.ts';
 import type { FunctionVersion } from '../domain/function.ts';
 import type { Invocation, Outcome } from '../domain/invocation.ts';
@@ -13,6 +14,8 @@ import { WorkerPool } from './worker-pool.ts';
 
 /** Plays a runtime process: what it does with INIT and with each event. */
 export interface PlayedRuntime {
+  /** Told what INIT says. */
+  onInitHeader?(header: Frame['header']): void;
   onInit?(guest: FakeGuest, send: Send): void;
   onInvoke?(guest: FakeGuest, send: Send, requestId: string): void;
 }
@@ -47,6 +50,8 @@ export interface PoolOptions {
   /** Workers kept ready. */
   readonly prewarm?: number;
   readonly prewarmMemoryMb?: number;
+  /** Compiled code of functions; none where left out. */
+  readonly codeCaches?: CodeCacheStore;
   /** Merged layers of every function. */
   readonly layerFolder?: string;
 }
@@ -57,7 +62,7 @@ export interface PoolOptions {
  */
 export function startPool(
   runtime: (start: number, guest: FakeGuest) => PlayedRuntime | undefined,
-  { prewarm = 0, prewarmMemoryMb = 512, layerFolder }: PoolOptions = {},
+  { prewarm = 0, prewarmMemoryMb = 512, codeCaches, layerFolder }: PoolOptions = {},
 ): PoolUnderTest {
   const clock = new ManualClock();
   const guests: FakeGuest[] = [];
@@ -93,7 +98,7 @@ export function startPool(
       driver,
       clock,
       workers,
-      codeCaches: undefined,
+      codeCaches,
       events,
       freezer: new IdleFreezer(clock, FREEZE_GRACE_MS),
       functionEndpoint: undefined,
@@ -196,6 +201,7 @@ function play(guest: FakeGuest, runtime: PlayedRuntime): void {
     void guest.channel.write(encodeFrame(type, header, payload));
   const decoder = new FrameDecoder((frame: Frame) => {
     if (frame.type === FRAME.init) {
+      runtime.onInitHeader?.(frame.header);
       if (runtime.onInit === undefined) send(FRAME.ready, {});
       else runtime.onInit(guest, send);
       return;

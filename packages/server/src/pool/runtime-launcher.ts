@@ -60,6 +60,10 @@ export class RuntimeLauncher {
   readonly #codeStore: Pick<CodeStore, 'directory'>;
   readonly #bootstrapFolder: BootstrapFolder;
   readonly #others: OtherFolders;
+  readonly #plans = new WeakMap<
+    FunctionVersion,
+    { choice: RuntimeChoice; launch: RuntimeLaunch }
+  >();
 
   constructor(
     catalog: RuntimeCatalog,
@@ -83,7 +87,28 @@ export class RuntimeLauncher {
     if (choice === undefined) throw missing(version, 'no interpreter that may run it was found');
     return runtime.family === 'java'
       ? this.#planJava(version, runtime, code, choice)
-      : this.#planFramed(version, runtime, code, choice);
+      : this.#knownOrFramed(version, runtime, code, choice);
+  }
+
+  /** Plans are made at deploy, and as they were then mostly when the function is started. */
+  #knownOrFramed(
+    version: FunctionVersion,
+    runtime: ManagedRuntime,
+    code: RuntimeLaunch['code'],
+    choice: RuntimeChoice,
+  ): RuntimeLaunch {
+    const known = this.#plans.get(version);
+    const { interpreter, exact } = choice;
+    const isSame =
+      known?.choice.interpreter === interpreter &&
+      known.choice.exact === exact &&
+      known.launch.directories.runtime === this.#bootstrapFolder(interpreter) &&
+      known.launch.code.task === code.task &&
+      known.launch.code.opt === code.opt;
+    if (known !== undefined && isSame) return known.launch;
+    const launch = this.#planFramed(version, runtime, code, choice);
+    this.#plans.set(version, { choice, launch });
+    return launch;
   }
 
   #planFramed(

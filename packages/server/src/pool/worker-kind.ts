@@ -7,24 +7,30 @@ import type { WorkerKind } from './worker.ts';
 
 /**
  * What kind of worker can take a version in; undefined where only a process of its own can: a runtime
- * that is not one of Hearth's bootstraps, or a setting that acts before any code runs.
+ * that is not one of Hearth's bootstraps, or a setting that acts before any code runs. `launch` is a
+ * plan of that very version.
  */
 export function workerKindOf(
   launch: RuntimeLaunch,
   version: FunctionVersion,
 ): WorkerKind | undefined {
+  // Mostly found out at deploy.
+  if (known.has(launch)) return known.get(launch);
+  const kind = findKind(launch, version);
+  known.set(launch, kind);
+  return kind;
+}
+
+const known = new WeakMap<RuntimeLaunch, WorkerKind | undefined>();
+
+function findKind(launch: RuntimeLaunch, version: FunctionVersion): WorkerKind | undefined {
   if (launch.protocol !== 'framed') return undefined;
   if (needsDirectStart(launch.family, version.environment)) return undefined;
   const command = (paths: GuestPaths) => {
     const { argv, environment } = launch.command(paths, startVariables(version, paths));
     return {
       argv,
-      environment: {
-        ...environment,
-        ...WORKER_ENVIRONMENT,
-        // An interpreter may come with its library, whose place on the host it knows.
-        ...(launch.family === 'python' && { LD_LIBRARY_PATH: `${paths.language}/lib` }),
-      },
+      environment: { ...environment, ...WORKER_ENVIRONMENT },
       cwd: '/',
       descriptors: 'channel' as const,
       forkable: launch.family === 'python',

@@ -60,10 +60,12 @@ export class LocalRuntimeCatalog implements RuntimeCatalog {
     if (family === undefined || family === 'provided') return undefined;
     const known = this.#known.get(family);
     const choice = known && chooseInterpreter(runtime, known, this.#strict);
-    const interpreters = this.#interpreters(family);
-    // Nothing better can have been installed meanwhile: nobody has to wait for a disk.
-    if (choice?.exact === true) return choice;
-    return chooseInterpreter(runtime, await interpreters, this.#strict);
+    if (choice?.exact === true) {
+      // Nothing better can have been installed meanwhile: nobody has to wait for a disk.
+      setImmediate(() => void this.#interpreters(family));
+      return choice;
+    }
+    return chooseInterpreter(runtime, await this.#interpreters(family), this.#strict);
   }
 
   async list(): Promise<Interpreter[]> {
