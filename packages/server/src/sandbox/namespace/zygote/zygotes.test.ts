@@ -62,6 +62,17 @@ describe.skipIf(obstacle !== undefined)(`zygotes ${obstacle ?? ''}`, () => {
     expect(faults).toEqual([]);
   });
 
+  test('leave a guest alone that kills everything, and no orphan of it is left', async () => {
+    await using sandbox = await bench.create();
+    const script = `
+      i=0; while [ $i -lt 50 ]; do (sh -c 'sleep 0.01 &' &); i=$((i + 1)); done
+      sleep 1000 & kill -9 -1; wait; echo alive
+      until [ "$(cat /proc/[0-9]*/stat | grep -c ') Z ')" = 0 ]; do :; done; echo clean`;
+    const { stdout, exit } = await runShell(sandbox, script);
+    expect(stdout).toBe('alive\nclean\n');
+    expect(exit.code).toBe(0);
+  });
+
   test('leave no process and no descriptor, whatever was forked', async () => {
     // The driver has networks ready, as many as were wanted at a time.
     await Promise.all(Array.from({ length: 20 }, () => howStarted()));
