@@ -12,14 +12,13 @@ from .log_sink import LogSink
 
 _FUNCTION = "rehearsal_function"
 _REQUEST_ID = "00000000-0000-0000-0000-000000000000"
-_EVENT = b'{"key":["value",1,2.5,null,true]}'
-_FAILING_EVENT = b'{"fail":true}'
+_EVENTS = (b'{"key":["value",1,2.5,null,true]}', b'{"fail":true}', b"{}")
 
 
-def run(with_failure: bool) -> None:
+def run(with_events: bool) -> None:
     """Leaves environment, module path and working folder as they were.
 
-    What a failure takes is loaded as well with one; without, nothing is.
+    Events load more of the standard library; without them it is init alone.
     """
     import _socket
 
@@ -28,7 +27,7 @@ def run(with_failure: bool) -> None:
     environment = dict(os.environ)
     path, finders, folder = sys.path[:], sys.meta_path[:], os.getcwd()
     ours, theirs = _socket.socketpair()
-    _say_all(theirs, (_EVENT, _FAILING_EVENT, _EVENT) if with_failure else (_EVENT,))
+    _say_all(theirs, _EVENTS if with_events else ())
     log = os.open(os.devnull, os.O_WRONLY)
     channel = Channel(ours.detach())
     try:

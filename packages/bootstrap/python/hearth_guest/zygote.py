@@ -59,7 +59,7 @@ def serve() -> None:
     use_prepared(prepared_modules.find)
     for _ in range(_REHEARSALS):
         prepared_modules.set_aside(before)
-        rehearsal.run(with_failure=True)
+        rehearsal.run(with_events=True)
     prepared_modules.set_aside(before)
     prepared_modules.expect_fork()
     gc.disable()
@@ -73,9 +73,10 @@ def serve() -> None:
         _wait_for_guests(pid)
     entry.end_with_parent()
     template.run()
-    # From here on this is a guest. What it will write to is copied now, while nobody waits for it.
+    # From here on this is a guest. What init will write to is copied now, while nobody waits for it;
+    # an event's part is not worth its memory.
     gc.enable()
-    rehearsal.run(with_failure=False)
+    rehearsal.run(with_events=False)
 
 
 def _wait_for_guests(template: int) -> NoReturn:
