@@ -23,6 +23,8 @@ const obstacle =
 const LOOK = `
 import os, sys
 BEFORE = sorted(sys.modules)
+import importlib.util
+FOUND = importlib.util.find_spec("html")
 import csv, email, gc, hashlib, json, logging, queue, random, ssl, tempfile, threading, uuid
 
 def read(name):
@@ -38,6 +40,8 @@ def handler(event, context):
         "variables": dict(os.environ),
         "descriptors": sorted(os.listdir("/proc/self/fd"))[:5],
         "random": [random.random(), str(uuid.uuid4()), next(tempfile._get_candidate_names())],
+        "found": [FOUND.origin, FOUND.loader.is_package("html"), "html" in sys.modules],
+        "reloaded": importlib.reload(json) is json and json.loads("1"),
         "own": [email.__file__, csv.__file__], "library": json.__file__,
         "collects": gc.isenabled(),
         "thread": threading.current_thread() is threading.main_thread(),
@@ -127,6 +131,8 @@ describe.skipIf(obstacle !== undefined)(`a forked Python worker ${obstacle ?? ''
       variables: { PATH: '/usr/bin:/bin', GIVEN: 'yes' },
       descriptors: ['0', '1', '2', '3', expect.any(String)],
       own: ['/var/task/email.py', '/var/task/csv.py'],
+      found: [expect.stringMatching(/\/html\/__init__\.py$/), true, false],
+      reloaded: 1,
       shadowed: [],
       collects: true,
       thread: true,
