@@ -78,8 +78,9 @@ def _run_hooks(name: str) -> None:
         owner, hooks = entry
         if owner in (name, "random"):
             _at_fork.remove(entry)
-            if "after_in_child" in hooks:
-                hooks["after_in_child"]()
+            for moment in ("before", "after_in_child"):
+                if moment in hooks:
+                    hooks[moment]()
             os.register_at_fork(**hooks)
 
 

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, realpathSync, rmSync } from 'node:fs';
 import { chmod, cp, mkdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -50,6 +50,15 @@ def handler(event, context):
     }
 `;
 
+const LIBRARY = `
+import ctypes
+own = ctypes.CDLL("libown.so")
+own.cos.restype = ctypes.c_double
+own.cos.argtypes = (ctypes.c_double,)
+def handler(event, context):
+    return own.cos(0.0)
+`;
+
 describe.skipIf(obstacle !== undefined)(`a forked Python worker ${obstacle ?? ''}`, () => {
   let folder: string;
   let driver: SandboxDriver;
@@ -62,6 +71,9 @@ describe.skipIf(obstacle !== undefined)(`a forked Python worker ${obstacle ?? ''
     for (const name of ['data', 'task']) await mkdir(join(folder, name));
     await cp(BOOTSTRAP, join(folder, 'runtime'), { recursive: true });
     await writeFile(join(folder, 'task', 'app.py'), LOOK);
+    await mkdir(join(folder, 'task', 'lib'));
+    await cp(mathematics(), join(folder, 'task', 'lib', 'libown.so'));
+    await writeFile(join(folder, 'task', 'library.py'), LIBRARY);
     await writeFile(join(folder, 'task', 'email.py'), 'OWN = True\n');
     await writeFile(join(folder, 'task', 'csv.py'), 'OWN = True\n');
     ({ driver } = await openNamespaceDriver(join(folder, 'data'), {
@@ -74,7 +86,11 @@ describe.skipIf(obstacle !== undefined)(`a forked Python worker ${obstacle ?? ''
       likely: { memoryMb: 128, ephemeralStorageMb: 16 },
       command: (paths: GuestPaths) => ({
         argv: [`${paths.language}/${program}`, '-s', '-B', `${paths.runtime}/bootstrap.py`],
-        environment: { _HEARTH_PREPARE: '1', _HEARTH_CHANNEL_FD: '3' },
+        environment: {
+          _HEARTH_PREPARE: '1',
+          _HEARTH_CHANNEL_FD: '3',
+          LD_LIBRARY_PATH: `${paths.task}/lib:${paths.opt}/lib`,
+        },
         cwd: '/',
         descriptors: 'channel',
         forkable: true,
@@ -139,7 +155,13 @@ describe.skipIf(obstacle !== undefined)(`a forked Python worker ${obstacle ?? ''
       handlers: 1,
     });
     expect(String(one['environ']).split('\0').sort()).toEqual(
-      ['', 'PWD=/', '_HEARTH_CHANNEL_FD=3', '_HEARTH_PREPARE=1'].sort(),
+      [
+        '',
+        'LD_LIBRARY_PATH=/var/task/lib:/opt/lib',
+        'PWD=/',
+        '_HEARTH_CHANNEL_FD=3',
+        '_HEARTH_PREPARE=1',
+      ].sort(),
     );
     expect(String(one['cmdline'])).toMatch(/^\/var\/lang\/bin\/python3\S*\0-s\0-B\0\/var\/runtime/);
     const numbers = [one, two].flatMap(({ random }) => random);
@@ -155,6 +177,11 @@ describe.skipIf(obstacle !== undefined)(`a forked Python worker ${obstacle ?? ''
       .filter((path) => path !== undefined);
     const strange = paths.filter((path) => !/^\/(var\/lang|usr|lib|dev\/zero)/.test(path));
     expect(strange).toEqual([]);
+  });
+
+  test("loads libraries of the function's own", async () => {
+    const { guest } = await serve('library.handler');
+    expect(answerOf(await guest.invoke(event(), LIMIT_MS))).toBe(1);
   });
 
   test('has no module loaded that would hide one of the function', async () => {
@@ -174,7 +201,14 @@ function event() {
   };
 }
 
-function answerOf(end: CallEnd): Record<string, unknown> {
+/** A library that this process uses: that of mathematical functions. */
+function mathematics(): string {
+  const path = /\s(\/\S*\/libm[.-]\S*)$/m.exec(readFileSync('/proc/self/maps', 'utf8'))?.[1];
+  if (path === undefined) throw new Error('Expected Node.js to use libm');
+  return path;
+}
+
+function answerOf(end: CallEnd) {
   if (end.kind !== 'response') throw new Error(`Expected a response: ${JSON.stringify(end)}`);
   return JSON.parse(Buffer.from(end.payload).toString());
 }

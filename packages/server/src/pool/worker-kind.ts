@@ -22,8 +22,7 @@ export function workerKindOf(
       environment: {
         ...environment,
         ...WORKER_ENVIRONMENT,
-        // An interpreter may come with its library, whose place on the host it knows.
-        ...(launch.family === 'python' && { LD_LIBRARY_PATH: `${paths.language}/lib` }),
+        ...(launch.family === 'python' && { LD_LIBRARY_PATH: libraryPath(paths) }),
       },
       cwd: '/',
       descriptors: 'channel' as const,
@@ -53,3 +52,13 @@ const SAMPLE_PATHS: GuestPaths = {
   tmp: '/tmp',
   cache: '/cache',
 };
+
+/**
+ * Read once, when the process is started. An interpreter may come with its library, of which it knows
+ * where it was on the host; the other folders are for libraries of the function and its layers.
+ */
+function libraryPath({ language, runtime, task, opt }: GuestPaths): string {
+  return [`${language}/lib`, runtime, `${runtime}/lib`, task, `${task}/lib`, `${opt}/lib`].join(
+    ':',
+  );
+}

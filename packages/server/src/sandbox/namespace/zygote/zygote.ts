@@ -40,6 +40,8 @@ interface Pending {
 }
 
 const READY_TIMEOUT_MS = 30_000;
+/** In a row: whatever it is, it does not work here. */
+const MAX_FAILURES = 3;
 
 /** A prepared interpreter that forks itself into sandboxes. */
 export class Zygote {
@@ -52,6 +54,8 @@ export class Zygote {
   readonly #ready = Promise.withResolvers<void>();
   #requests = 0;
   #isRetired = false;
+  #hasForked = false;
+  #failures = 0;
 
   private constructor(calls: LinuxSystemCalls, process: ZygoteProcess) {
     this.#calls = calls;
@@ -82,6 +86,11 @@ export class Zygote {
     } finally {
       limit.removeEventListener('abort', onAbort);
     }
+  }
+
+  /** True once a guest has come into its sandbox. */
+  get hasForked(): boolean {
+    return this.#hasForked;
   }
 
   /** True once it waits for its last fork to end. */
@@ -164,6 +173,8 @@ export class Zygote {
     // Told by two processes: either may be the first.
     if (!pending.hasEntered || pending.program === undefined) return;
     this.#pending.delete(message.id);
+    this.#hasForked = true;
+    this.#failures = 0;
     pending.result.resolve(pending.program);
   }
 
@@ -200,6 +211,8 @@ export class Zygote {
       this.#calls.signalProcess(program.descriptor, Signal.kill);
       void program.ended.then(() => closeSync(program.descriptor));
     }
+    this.#failures += 1;
+    if (this.#failures >= MAX_FAILURES) this.kill();
     this.#endIfUnused();
   }
 

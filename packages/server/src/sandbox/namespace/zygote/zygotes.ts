@@ -158,6 +158,7 @@ export class Zygotes implements AsyncDisposable {
     // A retired one has a successor already.
     if (zygote.isRetired || this.#closing.signal.aborted) return;
     kind.current = undefined;
+    if (!zygote.hasForked) kind.retryAtMs = this.#options.clock.monotonicMs() + RETRY_MS;
     this.#options.onFault('The process that workers are forked from has ended', printed.trim());
   }
 
