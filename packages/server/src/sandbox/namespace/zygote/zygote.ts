@@ -55,6 +55,7 @@ export class Zygote {
   #requests = 0;
   #isRetired = false;
   #hasForked = false;
+  #isClosed = false;
   #failures = 0;
 
   private constructor(calls: LinuxSystemCalls, process: ZygoteProcess) {
@@ -73,14 +74,14 @@ export class Zygote {
   static async start(launch: ZygoteLaunch, signal: AbortSignal): Promise<Zygote> {
     const zygote = new Zygote(launch.calls, await startZygoteProcess(launch));
     const limit = AbortSignal.any([signal, AbortSignal.timeout(READY_TIMEOUT_MS)]);
-    const onAbort = (): void => zygote.kill();
+    const onAbort = (): void => zygote.#process.kill();
     limit.addEventListener('abort', onAbort, { once: true });
-    if (limit.aborted) zygote.kill();
+    if (limit.aborted) onAbort();
     try {
       await zygote.#ready.promise;
       return zygote;
     } catch (error) {
-      zygote.kill();
+      zygote.#process.kill();
       await zygote.ended;
       throw error;
     } finally {
@@ -119,6 +120,7 @@ export class Zygote {
       descriptors: descriptors.map(([name]) => name),
     };
     try {
+      if (this.#isClosed) throw new SandboxError('Cannot fork a guest as the zygote has ended');
       const numbers = descriptors.map(([, descriptor]) => descriptor);
       this.#process.send(JSON.stringify(request), numbers);
       this.#pending.set(id, pending);
@@ -134,9 +136,16 @@ export class Zygote {
     this.#endIfUnused();
   }
 
-  /** Its forks live on; how they end is told as far as the kernel can. */
-  kill(): void {
-    this.#process.kill();
+  /** False where it takes no more requests. */
+  get isUsable(): boolean {
+    return !this.#isClosed;
+  }
+
+  /** Its forks live on, and it ends after them; how they end is told as far as the kernel can. */
+  close(): void {
+    if (this.#isClosed) return;
+    this.#end('it was closed');
+    this.#process.end();
   }
 
   async #listen(): Promise<void> {
@@ -144,7 +153,7 @@ export class Zygote {
       for await (const line of this.#process.lines) this.#take(parseZygoteMessage(line));
     } catch (error) {
       this.#ready.reject(error);
-      this.kill();
+      this.close();
     }
   }
 
@@ -212,11 +221,12 @@ export class Zygote {
       void program.ended.then(() => closeSync(program.descriptor));
     }
     this.#failures += 1;
-    if (this.#failures >= MAX_FAILURES) this.kill();
+    if (this.#failures >= MAX_FAILURES) this.close();
     this.#endIfUnused();
   }
 
   #end(printed: string): void {
+    this.#isClosed = true;
     const reason = printed.trim().split('\n').at(-1) || 'it ended without a message';
     this.#ready.reject(new SandboxError(`Cannot prepare guests: ${reason}`));
     for (const [id, pending] of this.#pending) this.#fail(id, pending, reason);
@@ -225,7 +235,7 @@ export class Zygote {
   }
 
   #endIfUnused(): void {
-    if (this.#isRetired && this.#guests.size === 0 && this.#pending.size === 0) this.kill();
+    if (this.#isRetired && this.#guests.size === 0 && this.#pending.size === 0) this.close();
   }
 }
 
