@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 # What clients of AWS and common functions need. Not among them: what keeps a secret or something of
-# the environment from the moment it is loaded (multiprocessing, zoneinfo).
+# the environment from the moment it is loaded (multiprocessing, zoneinfo), or leaves traces elsewhere
+# (concurrent.futures has a logger).
 _NAMES = (
-    "base64 binascii bisect calendar collections.abc concurrent.futures.thread contextlib copy "
+    "base64 binascii bisect calendar collections.abc contextlib copy "
     "csv ctypes dataclasses datetime decimal email.message email.parser email.utils enum "
     "fnmatch functools gzip hashlib heapq hmac html http.client http.cookies inspect io itertools "
     "json logging math mimetypes numbers operator pathlib pickle platform queue quopri random re "
