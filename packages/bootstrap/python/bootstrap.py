@@ -20,6 +20,7 @@ if __name__ == "__main__":
 
         if zygote.is_wanted():
             zygote.serve()
+        del zygote
 
     # The function must not find its way around by the runtime's folder.
     sys.path.remove(_here)

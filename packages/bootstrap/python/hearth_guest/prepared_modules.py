@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 # What clients of AWS and common functions need. Not among them: what keeps a secret or something of
-# the environment from the moment it is loaded (multiprocessing, zoneinfo).
+# the environment from the moment it is loaded (multiprocessing, zoneinfo), or leaves traces elsewhere
+# (concurrent.futures has a logger).
 _NAMES = (
-    "base64 binascii bisect calendar collections.abc concurrent.futures.thread contextlib copy "
+    "base64 binascii bisect calendar collections.abc contextlib copy "
     "csv ctypes dataclasses datetime decimal email.message email.parser email.utils enum "
     "fnmatch functools gzip hashlib heapq hmac html http.client http.cookies inspect io itertools "
     "json logging math mimetypes numbers operator pathlib pickle platform queue quopri random re "
@@ -78,30 +79,33 @@ def _run_hooks(name: str) -> None:
         owner, hooks = entry
         if owner in (name, "random"):
             _at_fork.remove(entry)
-            if "after_in_child" in hooks:
-                hooks["after_in_child"]()
+            for moment in ("before", "after_in_child"):
+                if moment in hooks:
+                    hooks[moment]()
             os.register_at_fork(**hooks)
 
 
 def find(name: str, path: object, always: bool) -> ModuleSpec | None:
-    """The specification of a module that is set aside, which it then is no more.
+    """The specification of a module that is set aside.
 
     None where there is none, or where the function has a module of this name and not `always`.
     """
-    module = _loaded.pop(name, None)
+    module = _loaded.get(name)
     if module is None:
         return None
     if path is None:
         if not always and _is_shadowed(name):
             prefix = name + "."
-            for inner in [inner for inner in _loaded if inner.startswith(prefix)]:
+            for inner in [each for each in _loaded if each == name or each.startswith(prefix)]:
                 del _loaded[inner]
             return None
     elif getattr(sys.modules.get(name.rpartition(".")[0]), "__path__", None) != path:
         return None
-    if _is_forked and _at_fork:
-        _run_hooks(name)
-    return ModuleSpec(name, _Loader(module), is_package=hasattr(module, "__path__"))
+    own = module.__spec__
+    spec = ModuleSpec(name, _Loader(module), origin=own.origin)
+    spec.submodule_search_locations = own.submodule_search_locations
+    spec.has_location = own.has_location
+    return spec
 
 
 def _is_shadowed(name: str) -> bool:
@@ -121,14 +125,20 @@ def _is_shadowed(name: str) -> bool:
 
 
 class _Loader:
-    """Gives a module that is complete, with the specification it had."""
+    """Gives a module that is complete, with the specification it had; else as its own loader."""
 
     def __init__(self, module: ModuleType) -> None:
         self._module = module
         self._spec = module.__spec__
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
+        _loaded.pop(spec.name, None)
+        if _is_forked and _at_fork:
+            _run_hooks(spec.name)
         return self._module
 
     def exec_module(self, module: ModuleType) -> None:
         module.__spec__ = self._spec
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._spec.loader, name)

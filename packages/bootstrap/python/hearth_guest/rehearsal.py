@@ -15,8 +15,11 @@ _REQUEST_ID = "00000000-0000-0000-0000-000000000000"
 _EVENTS = (b'{"key":["value",1,2.5,null,true]}', b'{"fail":true}', b"{}")
 
 
-def run() -> None:
-    """Leaves environment, module path and working folder as they were."""
+def run(with_events: bool) -> None:
+    """Leaves environment, module path and working folder as they were.
+
+    Events load more of the standard library; without them it is init alone.
+    """
     import _socket
 
     from . import session
@@ -24,7 +27,7 @@ def run() -> None:
     environment = dict(os.environ)
     path, finders, folder = sys.path[:], sys.meta_path[:], os.getcwd()
     ours, theirs = _socket.socketpair()
-    _say_all(theirs)
+    _say_all(theirs, _EVENTS if with_events else ())
     log = os.open(os.devnull, os.O_WRONLY)
     channel = Channel(ours.detach())
     try:
@@ -43,7 +46,7 @@ def run() -> None:
         sys.path_importer_cache.clear()
 
 
-def _say_all(theirs) -> None:
+def _say_all(theirs, events: tuple[bytes, ...]) -> None:
     """Writes what a server says, and hangs up. Answers that nobody reads can still be written."""
     init = (
         '{"handler":"%s.handler","taskRoot":"%s","optRoot":"/opt","runtime":"python3.12",'
@@ -55,7 +58,7 @@ def _say_all(theirs) -> None:
         '{"requestId":"%s","deadlineMs":4102444800000,"traceId":"Root=1",'
         '"invokedFunctionArn":"arn:aws:lambda:us-east-1:000000000000:function:f"}'
     ) % _REQUEST_ID
-    for event in _EVENTS:
+    for event in events:
         theirs.sendall(_frame(frames.INVOKE, header, event))
     theirs.shutdown(1)
 

@@ -64,9 +64,11 @@ class SandboxEntry:
         self._no_capabilities = (ctypes.c_uint32 * 6)()
         self._capability_header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
 
-    def adopt_orphans(self) -> None:
-        """What descends from this process and loses its parent becomes a child of it."""
+    def stay_for_orphans(self) -> None:
+        """What descends from this process and loses its parent becomes a child of it, which it is to
+        wait for even when its own parent is gone."""
         self._control(_PR_SET_CHILD_SUBREAPER, 1)
+        self._control(_PR_SET_PDEATHSIG, 0)
 
     def end_with_parent(self) -> None:
         """Not for its own forks."""

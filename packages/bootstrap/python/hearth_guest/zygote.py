@@ -59,7 +59,7 @@ def serve() -> None:
     use_prepared(prepared_modules.find)
     for _ in range(_REHEARSALS):
         prepared_modules.set_aside(before)
-        rehearsal.run()
+        rehearsal.run(with_events=True)
     prepared_modules.set_aside(before)
     prepared_modules.expect_fork()
     gc.disable()
@@ -67,23 +67,31 @@ def serve() -> None:
     immortal_objects.make_all()
     free_blocks.use_up()
     gc.freeze()
-    entry.adopt_orphans()
+    entry.stay_for_orphans()
     pid = os.fork()
     if pid != 0:
         _wait_for_guests(pid)
     entry.end_with_parent()
     template.run()
-    # From here on this is a guest.
+    # From here on this is a guest. What init will write to is copied now, while nobody waits for it;
+    # an event's part is not worth its memory.
     gc.enable()
+    rehearsal.run(with_events=False)
 
 
 def _wait_for_guests(template: int) -> NoReturn:
+    """Until the last guest is gone, also without a server: a process that nobody waits for keeps its
+    sandbox from ending."""
     _tell(b'{"ready": %d}' % os.getpid())
-    while True:
-        pid, status = os.waitpid(-1, 0)
-        if pid == template:
-            os._exit(1)
-        _tell(b'{"ended": %d, "status": %d}' % (pid, status))
+    try:
+        while True:
+            pid, status = os.waitpid(-1, 0)
+            if pid != template:
+                _tell(b'{"ended": %d, "status": %d}' % (pid, status))
+            elif status != 0:
+                os._exit(1)  # a fault; when the server hangs up, the status is 0
+    except ChildProcessError:
+        os._exit(0)
 
 
 class _Template:
@@ -145,11 +153,11 @@ class _Template:
 
 
 def _tell(message: bytes) -> None:
-    """Small enough that it is written at once and whole; where nobody listens, all is over."""
+    """Small enough that it is written at once and whole. Nobody need listen any more."""
     try:
         os.write(REQUESTS_FD, message + b"\n")
     except OSError:
-        os._exit(0)
+        pass
 
 
 def _by_name(names: list[str], descriptors) -> dict[str, list[int]]:

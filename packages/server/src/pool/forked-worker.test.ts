@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, realpathSync, rmSync } from 'node:fs';
 import { chmod, cp, mkdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -23,6 +23,8 @@ const obstacle =
 const LOOK = `
 import os, sys
 BEFORE = sorted(sys.modules)
+import importlib.util
+FOUND = importlib.util.find_spec("html")
 import csv, email, gc, hashlib, json, logging, queue, random, ssl, tempfile, threading, uuid
 
 def read(name):
@@ -38,12 +40,23 @@ def handler(event, context):
         "variables": dict(os.environ),
         "descriptors": sorted(os.listdir("/proc/self/fd"))[:5],
         "random": [random.random(), str(uuid.uuid4()), next(tempfile._get_candidate_names())],
+        "found": [FOUND.origin, FOUND.loader.is_package("html"), "html" in sys.modules],
+        "reloaded": importlib.reload(json) is json and json.loads("1"),
         "own": [email.__file__, csv.__file__], "library": json.__file__,
         "collects": gc.isenabled(),
         "thread": threading.current_thread() is threading.main_thread(),
         "handlers": len(logging.getLogger().handlers),
         "shadowed": sorted(name for name in sys.modules if name.startswith("email.")),
     }
+`;
+
+const LIBRARY = `
+import ctypes
+own = ctypes.CDLL("libown.so")
+own.cos.restype = ctypes.c_double
+own.cos.argtypes = (ctypes.c_double,)
+def handler(event, context):
+    return own.cos(0.0)
 `;
 
 describe.skipIf(obstacle !== undefined)(`a forked Python worker ${obstacle ?? ''}`, () => {
@@ -58,6 +71,9 @@ describe.skipIf(obstacle !== undefined)(`a forked Python worker ${obstacle ?? ''
     for (const name of ['data', 'task']) await mkdir(join(folder, name));
     await cp(BOOTSTRAP, join(folder, 'runtime'), { recursive: true });
     await writeFile(join(folder, 'task', 'app.py'), LOOK);
+    await mkdir(join(folder, 'task', 'lib'));
+    await cp(mathematics(), join(folder, 'task', 'lib', 'libown.so'));
+    await writeFile(join(folder, 'task', 'library.py'), LIBRARY);
     await writeFile(join(folder, 'task', 'email.py'), 'OWN = True\n');
     await writeFile(join(folder, 'task', 'csv.py'), 'OWN = True\n');
     ({ driver } = await openNamespaceDriver(join(folder, 'data'), {
@@ -70,7 +86,11 @@ describe.skipIf(obstacle !== undefined)(`a forked Python worker ${obstacle ?? ''
       likely: { memoryMb: 128, ephemeralStorageMb: 16 },
       command: (paths: GuestPaths) => ({
         argv: [`${paths.language}/${program}`, '-s', '-B', `${paths.runtime}/bootstrap.py`],
-        environment: { _HEARTH_PREPARE: '1', _HEARTH_CHANNEL_FD: '3' },
+        environment: {
+          _HEARTH_PREPARE: '1',
+          _HEARTH_CHANNEL_FD: '3',
+          LD_LIBRARY_PATH: `${paths.task}/lib:${paths.opt}/lib`,
+        },
         cwd: '/',
         descriptors: 'channel',
         forkable: true,
@@ -127,13 +147,21 @@ describe.skipIf(obstacle !== undefined)(`a forked Python worker ${obstacle ?? ''
       variables: { PATH: '/usr/bin:/bin', GIVEN: 'yes' },
       descriptors: ['0', '1', '2', '3', expect.any(String)],
       own: ['/var/task/email.py', '/var/task/csv.py'],
+      found: [expect.stringMatching(/\/html\/__init__\.py$/), true, false],
+      reloaded: 1,
       shadowed: [],
       collects: true,
       thread: true,
       handlers: 1,
     });
     expect(String(one['environ']).split('\0').sort()).toEqual(
-      ['', 'PWD=/', '_HEARTH_CHANNEL_FD=3', '_HEARTH_PREPARE=1'].sort(),
+      [
+        '',
+        'LD_LIBRARY_PATH=/var/task/lib:/opt/lib',
+        'PWD=/',
+        '_HEARTH_CHANNEL_FD=3',
+        '_HEARTH_PREPARE=1',
+      ].sort(),
     );
     expect(String(one['cmdline'])).toMatch(/^\/var\/lang\/bin\/python3\S*\0-s\0-B\0\/var\/runtime/);
     const numbers = [one, two].flatMap(({ random }) => random);
@@ -149,6 +177,11 @@ describe.skipIf(obstacle !== undefined)(`a forked Python worker ${obstacle ?? ''
       .filter((path) => path !== undefined);
     const strange = paths.filter((path) => !/^\/(var\/lang|usr|lib|dev\/zero)/.test(path));
     expect(strange).toEqual([]);
+  });
+
+  test("loads libraries of the function's own", async () => {
+    const { guest } = await serve('library.handler');
+    expect(answerOf(await guest.invoke(event(), LIMIT_MS))).toBe(1);
   });
 
   test('has no module loaded that would hide one of the function', async () => {
@@ -168,7 +201,14 @@ function event() {
   };
 }
 
-function answerOf(end: CallEnd): Record<string, unknown> {
+/** A library that this process uses: that of mathematical functions. */
+function mathematics(): string {
+  const path = /\s(\/\S*\/libm[.-]\S*)$/m.exec(readFileSync('/proc/self/maps', 'utf8'))?.[1];
+  if (path === undefined) throw new Error('Expected Node.js to use libm');
+  return path;
+}
+
+function answerOf(end: CallEnd) {
   if (end.kind !== 'response') throw new Error(`Expected a response: ${JSON.stringify(end)}`);
   return JSON.parse(Buffer.from(end.payload).toString());
 }

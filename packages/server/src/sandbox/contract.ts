@@ -8,7 +8,6 @@ import {
   NEVER,
   outcomeOf,
   processesWith,
-  runNode,
   runShell,
   startNode,
   startShell,

@@ -13,6 +13,7 @@ import {
   tracesOf,
   uniqueSeconds,
 } from './contract-bench.ts';
+import { forkingObstacle, zygoteProcesses } from './namespace/zygote/forking-driver-fixture.ts';
 
 const FIXTURE = join(import.meta.dirname, 'fixtures', 'server-to-kill.ts');
 const namespaceProblem = await findNamespaceProblem();
@@ -55,9 +56,15 @@ async function killServer(server: ChildProcess): Promise<void> {
   await exited;
 }
 
-describe.each(['process', 'namespace'] as const)('sweep after kill -9 of a %s server', (choice) => {
+const STARTS = ['process', 'namespace', 'forked'] as const;
+
+describe.each(STARTS)('sweep after kill -9 of a %s server', (start) => {
+  const choice = start === 'process' ? 'process' : 'namespace';
   const problem = choice === 'namespace' ? namespaceProblem : undefined;
-  const obstacle = process.platform === 'linux' ? problem : 'needs /proc';
+  const obstacle =
+    process.platform === 'linux'
+      ? (problem ?? (start === 'forked' ? forkingObstacle() : undefined))
+      : 'needs /proc';
 
   test('leaves no process, mount, control group or folder of it', async ({ skip }) => {
     skip(obstacle !== undefined, obstacle);
@@ -65,15 +72,18 @@ describe.each(['process', 'namespace'] as const)('sweep after kill -9 of a %s se
       async (dataDir) => (await chooseSandboxDriver(choice, dataDir)).driver,
     );
     const seconds = uniqueSeconds();
-    await using victim = await startServer(choice, bench, seconds);
+    await using victim = await startServer(start, bench, seconds);
     const { server, instanceId } = victim;
     expect(processesWith(seconds).length).toBeGreaterThanOrEqual(3);
+    const zygotes = zygoteProcesses(server.pid ?? 0);
+    expect(zygotes).toHaveLength(start === 'forked' ? 2 : 0);
     await killServer(server);
     expect(readdirSync(join(bench.dataDir, 'run'))).toContain(instanceId);
     await bench.driver.sweep();
     expect(processesWith(seconds)).toEqual([]);
     expect(tracesOf(instanceId)).toEqual([]);
     expect(readdirSync(join(bench.dataDir, 'run'))).not.toContain(instanceId);
+    await expect.poll(() => zygotes.filter((pid) => zygoteProcesses(pid).length > 0)).toEqual([]);
   });
 
   test('touches nothing of a server that lives', async ({ skip }) => {
@@ -82,7 +92,7 @@ describe.each(['process', 'namespace'] as const)('sweep after kill -9 of a %s se
       async (dataDir) => (await chooseSandboxDriver(choice, dataDir)).driver,
     );
     const [seconds, ownSeconds] = [uniqueSeconds(), uniqueSeconds()];
-    await using victim = await startServer(choice, bench, seconds);
+    await using victim = await startServer(start, bench, seconds);
     const { server, instanceId } = victim;
     await using sandbox = await bench.create();
     const guest = await startShell(sandbox, 'echo up; exec sleep "$1"', ownSeconds);

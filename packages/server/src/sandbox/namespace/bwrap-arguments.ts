@@ -43,8 +43,10 @@ export function bwrapArguments(
   folders: GuestFolders,
   command: GuestCommand,
   addedOptions: readonly string[],
+  options: readonly string[] = [],
 ): string {
   const parts = [
+    options,
     ['--unshare-user', '--unshare-pid', '--unshare-ipc', '--unshare-uts', '--unshare-cgroup-try'],
     // The network is the one in which bubblewrap is started.
     ['--uid', String(GUEST_UID), '--gid', String(GUEST_GID), '--hostname', GUEST_HOSTNAME],

@@ -153,6 +153,30 @@ export async function programStarted(
   ended: Promise<unknown>,
   signal: AbortSignal,
 ): Promise<void> {
+  await look(ended, signal, async () => {
+    const path = `/proc/${firstPid}/task/${firstPid}/children`;
+    const [pid] = (await readFile(path, 'latin1')).trim().split(' ').map(Number);
+    if (pid === undefined || pid <= 0) return false;
+    seen(pid);
+    return (await nameOf(pid)) !== 'bwrap';
+  });
+}
+
+/** The same for a program that is the first process itself, and comes to its name by and by. */
+export async function firstProcessStarted(
+  firstPid: number,
+  name: string,
+  ended: Promise<unknown>,
+  signal: AbortSignal,
+): Promise<void> {
+  await look(ended, signal, async () => (await nameOf(firstPid)) === name);
+}
+
+async function look(
+  ended: Promise<unknown>,
+  signal: AbortSignal,
+  isThere: () => Promise<boolean>,
+): Promise<void> {
   const clock = new SystemClock();
   const state = { ended: false };
   const end = ended.then(() => {
@@ -160,12 +184,7 @@ export async function programStarted(
   });
   while (!state.ended && !signal.aborted) {
     try {
-      const path = `/proc/${firstPid}/task/${firstPid}/children`;
-      const [pid] = (await readFile(path, 'latin1')).trim().split(' ').map(Number);
-      if (pid !== undefined && pid > 0) {
-        seen(pid);
-        if ((await readFile(`/proc/${pid}/comm`, 'latin1')) !== 'bwrap\n') return;
-      }
+      if (await isThere()) return;
     } catch {
       // Gone already; `ended` will say so.
     }
@@ -175,6 +194,10 @@ export async function programStarted(
     // The timer alone would not keep a server alive that has nothing else to do yet.
     await Promise.race([delay, end]);
   }
+}
+
+async function nameOf(pid: number): Promise<string> {
+  return (await readFile(`/proc/${pid}/comm`, 'latin1')).trimEnd();
 }
 
 function commandLine(

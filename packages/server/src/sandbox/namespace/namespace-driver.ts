@@ -24,6 +24,7 @@ import { SandboxControl } from './sandbox-control.ts';
 import type { SandboxPlace } from './sandbox-place.ts';
 import { findSandboxPrograms, type SandboxPrograms } from './sandbox-programs.ts';
 import { GuestForks } from './zygote/guest-forks.ts';
+import type { SandboxKeeper } from './zygote/sandbox-keeper.ts';
 
 /**
  * Sandboxes made of Linux namespaces by bubblewrap. As root each environment also has a user, a
@@ -62,7 +63,7 @@ async function openGuestForks(host: NamespaceHost, { bwrap }: SandboxPrograms) {
   const { calls, image, filter, clock, onFault } = host;
   const descriptors = await loadDescriptorCalls();
   const newTag = () => host.instance.tagPlan()?.tag;
-  return new GuestForks({ calls, descriptors, bwrap, image, newTag, filter, clock, onFault });
+  return GuestForks.open({ calls, descriptors, bwrap, image, newTag, filter, clock, onFault });
 }
 
 class NamespaceDriver implements DriverCore {
@@ -161,18 +162,23 @@ class NamespaceSandbox implements Sandbox {
     const plan = this.#plan;
     const setting = { plan, control: this.#control };
     const tag = this.#host.instance.tagPlan()?.tag;
-    const execute = (program: GuestCommand): Promise<GuestProcess> => {
-      const added = plan.addedDescriptors.map(({ option }) => option);
-      const parameters = bwrapArguments(this.#host.image, this.#place.folders, program, added);
-      return startNamespaceGuest(setting, tag, parameters, program, signal);
-    };
     if (command.forkable === true && this.#forking !== undefined) {
       const { forks, directories } = this.#forking;
-      const start = { setting, directories, tag, execute, signal };
-      const forked = await forks.start(command, start);
+      const keep = ({ command: keeper, options, hasStarted }: SandboxKeeper) => {
+        const parameters = this.#bwrapArguments(keeper, options);
+        return startNamespaceGuest(setting, tag, parameters, keeper, signal, hasStarted);
+      };
+      const forked = await forks.start(command, { setting, directories, tag, keep, signal });
       if (forked !== undefined) return forked;
     }
-    return execute(command);
+    const parameters = this.#bwrapArguments(command);
+    return startNamespaceGuest(setting, tag, parameters, command, signal);
+  }
+
+  #bwrapArguments(command: GuestCommand, options: readonly string[] = []): string {
+    const added = this.#plan.addedDescriptors.map(({ option }) => option);
+    const { image } = this.#host;
+    return bwrapArguments(image, this.#place.folders, command, added, options);
   }
 
   limitCpu(limited: boolean): void {

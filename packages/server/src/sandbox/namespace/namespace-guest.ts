@@ -35,6 +35,8 @@ export interface GuestSetting {
 /**
  * Starts the program in a sandbox of its own. Rejects where the sandbox cannot be set up or `signal`
  * is aborted, and then nothing runs any more.
+ *
+ * @param hasStarted settles when the program has taken bubblewrap's place
  */
 export async function startNamespaceGuest(
   setting: GuestSetting,
@@ -42,6 +44,7 @@ export async function startNamespaceGuest(
   bwrapArguments: string,
   command: GuestCommand,
   signal: AbortSignal,
+  hasStarted = programStarted,
 ): Promise<GuestProcess> {
   const { plan, control } = setting;
   const killsBefore = control.outOfMemoryKills();
@@ -59,7 +62,7 @@ export async function startNamespaceGuest(
       killsBefore,
     });
     launched.release();
-    await programStarted(pid, (program) => guest.hold(program), launched.ended, signal);
+    await hasStarted(pid, (program) => guest.hold(program), launched.ended, signal);
     if (signal.aborted) {
       await guest.kill();
       throw new SandboxError('it was aborted', { cause: signal.reason });

@@ -16,8 +16,7 @@ describe.skipIf(obstacle !== undefined)(`forked guests ${obstacle ?? ''}`, () =>
   });
 
   test('none was executed instead', () => {
-    // The folder that is not there: neither a fork nor a program can be started in it.
-    const unexpected = faults.flat().filter((fault) => !fault.includes('/absent'));
-    expect(unexpected).toEqual([]);
+    expect(faults.length).toBeGreaterThan(0);
+    expect(faults.flat()).toEqual([]);
   });
 });

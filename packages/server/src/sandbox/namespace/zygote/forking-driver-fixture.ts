@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, realpathSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
 import { chmod, cp, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { EnforcementFact } from '../../enforcement-facts.ts';
@@ -14,6 +14,40 @@ const PYTHON = '/usr/bin/python3';
 export function forkingObstacle(): string | undefined {
   if (process.platform !== 'linux' || process.getuid?.() !== 0) return 'needs root on Linux';
   return existsSync(PYTHON) ? undefined : `needs ${PYTHON}`;
+}
+
+/** Numbers of the processes of zygotes below one process; bubblewrap and guests are not among them. */
+export function zygoteProcesses(ancestor: number): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .filter((pid) => {
+      const status = read(`/proc/${pid}/status`);
+      const argv = read(`/proc/${pid}/cmdline`).split('\0');
+      return (
+        argv.includes(SCRIPT) &&
+        !argv[0]?.endsWith('bwrap') &&
+        /^NSpid:\t\d+$/m.test(status) &&
+        !/^State:\tZ/m.test(status) &&
+        descendsFrom(Number(pid), ancestor)
+      );
+    })
+    .map(Number);
+}
+
+function descendsFrom(pid: number, ancestor: number): boolean {
+  for (let each = pid; each > 1;) {
+    if (each === ancestor) return true;
+    each = Number(/^PPid:\t(\d+)$/m.exec(read(`/proc/${each}/status`))?.[1] ?? 0);
+  }
+  return false;
+}
+
+function read(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
 }
 
 /** A driver whose guests are all forked, and then replaced by the program that was asked for. */

@@ -1,9 +1,9 @@
 import { type GuestCommand, type GuestProcess, type SandboxDirectories } from '../../sandbox.ts';
 import type { ProcessTag } from '../../process-tag.ts';
 import { type GuestSetting, NamespaceGuest } from '../namespace-guest.ts';
-import { findProgram } from '../sandbox-programs.ts';
 import type { SeccompFilter } from '../seccomp/seccomp-filter.ts';
 import { forkGuest } from './forked-guest.ts';
+import { findSandboxKeeper, type SandboxKeeper } from './sandbox-keeper.ts';
 import { Zygotes, type ZygotesOptions } from './zygotes.ts';
 
 export interface GuestForksOptions extends ZygotesOptions {
@@ -15,27 +15,25 @@ export interface ForkStart {
   readonly setting: GuestSetting;
   readonly directories: SandboxDirectories;
   readonly tag: ProcessTag | undefined;
-  /** Executes a program in the sandbox. */
-  readonly execute: (command: GuestCommand) => Promise<GuestProcess>;
+  /** Executes the program that keeps the sandbox. */
+  readonly keep: (keeper: SandboxKeeper) => Promise<GuestProcess>;
   readonly signal: AbortSignal;
 }
 
 /** Forks guests from zygotes into sandboxes. */
 export class GuestForks implements AsyncDisposable {
-  readonly zygotes: Zygotes;
+  readonly #zygotes: Zygotes;
   readonly #options: GuestForksOptions;
-  readonly #keeper: GuestCommand;
+  readonly #keeper: SandboxKeeper;
 
-  constructor(options: GuestForksOptions) {
+  private constructor(options: GuestForksOptions, keeper: SandboxKeeper) {
     this.#options = options;
-    this.zygotes = new Zygotes(options);
-    // Holds the sandbox's namespaces, and waits for nothing.
-    this.#keeper = {
-      argv: [findProgram('sleep', 'coreutils'), 'infinity'],
-      environment: {},
-      cwd: '/',
-      descriptors: 'standard',
-    };
+    this.#keeper = keeper;
+    this.#zygotes = new Zygotes(options);
+  }
+
+  static async open(options: GuestForksOptions): Promise<GuestForks> {
+    return new GuestForks(options, await findSandboxKeeper());
   }
 
   /**
@@ -43,10 +41,10 @@ export class GuestForks implements AsyncDisposable {
    * can be.
    */
   async start(command: GuestCommand, start: ForkStart): Promise<GuestProcess | undefined> {
-    const { setting, directories, tag, execute, signal } = start;
-    const zygote = await this.zygotes.take(command, directories);
+    const { setting, directories, tag, keep, signal } = start;
+    const zygote = await this.#zygotes.take(command, directories);
     if (zygote === undefined || signal.aborted) return undefined;
-    const keeper = await execute(this.#keeper);
+    const keeper = await keep(this.#keeper);
     try {
       if (!(keeper instanceof NamespaceGuest)) throw new Error('nothing keeps its sandbox');
       keeper.stdout.destroy();
@@ -64,6 +62,6 @@ export class GuestForks implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.zygotes[Symbol.asyncDispose]();
+    await this.#zygotes[Symbol.asyncDispose]();
   }
 }

@@ -13,6 +13,8 @@ const CAPABILITIES = [
   'CAP_DAC_READ_SEARCH',
 ];
 
+const LIBRARY_FOLDERS = [`${GUEST_PATHS.task}/lib`, `${GUEST_PATHS.opt}/lib`];
+
 /**
  * Options of bubblewrap for a zygote: the file system, arguments and variables of its guests, of
  * which they inherit what shows in /proc; the namespaces, otherwise, of the server.
@@ -27,6 +29,8 @@ export function zygoteOptions(
     ['--cap-drop', 'ALL', ...CAPABILITIES.flatMap((name) => ['--cap-add', name])],
     image.arguments,
     ['--proc', '/proc', '--dev', '/dev', '--dir', GUEST_PATHS.tmp],
+    // A folder of libraries that is not there when the first is looked for is never looked into again.
+    LIBRARY_FOLDERS.flatMap((folder) => ['--dir', folder]),
     shown(runtime, GUEST_PATHS.runtime),
     shown(language, GUEST_PATHS.language),
     ['--remount-ro', '/', '--chdir', '/'],

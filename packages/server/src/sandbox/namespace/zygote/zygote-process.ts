@@ -31,6 +31,9 @@ export interface ZygoteProcess {
   readonly lines: AsyncIterable<string>;
   /** Throws where it does not listen. */
   send(request: string, descriptors: readonly number[]): void;
+  /** It forks no more, and ends with the last of its guests. */
+  end(): void;
+  /** Only as long as it has no guests. */
   kill(): void;
 }
 
@@ -70,6 +73,7 @@ export async function startZygoteProcess(launch: ZygoteLaunch): Promise<ZygotePr
     lines: createInterface({ input: socket }),
     send: (request, passedOn) =>
       descriptors.sendDescriptors(pair.ours, Buffer.from(request), passedOn),
+    end: () => socket.destroy(),
     kill: () => child.kill('SIGKILL'),
   };
 }

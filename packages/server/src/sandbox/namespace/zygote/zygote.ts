@@ -40,6 +40,8 @@ interface Pending {
 }
 
 const READY_TIMEOUT_MS = 30_000;
+/** In a row: whatever it is, it does not work here. */
+const MAX_FAILURES = 3;
 
 /** A prepared interpreter that forks itself into sandboxes. */
 export class Zygote {
@@ -52,6 +54,9 @@ export class Zygote {
   readonly #ready = Promise.withResolvers<void>();
   #requests = 0;
   #isRetired = false;
+  #hasForked = false;
+  #isClosed = false;
+  #failures = 0;
 
   private constructor(calls: LinuxSystemCalls, process: ZygoteProcess) {
     this.#calls = calls;
@@ -69,19 +74,24 @@ export class Zygote {
   static async start(launch: ZygoteLaunch, signal: AbortSignal): Promise<Zygote> {
     const zygote = new Zygote(launch.calls, await startZygoteProcess(launch));
     const limit = AbortSignal.any([signal, AbortSignal.timeout(READY_TIMEOUT_MS)]);
-    const onAbort = (): void => zygote.kill();
+    const onAbort = (): void => zygote.#process.kill();
     limit.addEventListener('abort', onAbort, { once: true });
-    if (limit.aborted) zygote.kill();
+    if (limit.aborted) onAbort();
     try {
       await zygote.#ready.promise;
       return zygote;
     } catch (error) {
-      zygote.kill();
+      zygote.#process.kill();
       await zygote.ended;
       throw error;
     } finally {
       limit.removeEventListener('abort', onAbort);
     }
+  }
+
+  /** True once a guest has come into its sandbox. */
+  get hasForked(): boolean {
+    return this.#hasForked;
   }
 
   /** True once it waits for its last fork to end. */
@@ -110,6 +120,7 @@ export class Zygote {
       descriptors: descriptors.map(([name]) => name),
     };
     try {
+      if (this.#isClosed) throw new SandboxError('Cannot fork a guest as the zygote has ended');
       const numbers = descriptors.map(([, descriptor]) => descriptor);
       this.#process.send(JSON.stringify(request), numbers);
       this.#pending.set(id, pending);
@@ -125,9 +136,16 @@ export class Zygote {
     this.#endIfUnused();
   }
 
-  /** Its forks live on; how they end is told as far as the kernel can. */
-  kill(): void {
-    this.#process.kill();
+  /** False where it takes no more requests. */
+  get isUsable(): boolean {
+    return !this.#isClosed;
+  }
+
+  /** Its forks live on, and it ends after them; how they end is told as far as the kernel can. */
+  close(): void {
+    if (this.#isClosed) return;
+    this.#end('it was closed');
+    this.#process.end();
   }
 
   async #listen(): Promise<void> {
@@ -135,7 +153,7 @@ export class Zygote {
       for await (const line of this.#process.lines) this.#take(parseZygoteMessage(line));
     } catch (error) {
       this.#ready.reject(error);
-      this.kill();
+      this.close();
     }
   }
 
@@ -164,6 +182,8 @@ export class Zygote {
     // Told by two processes: either may be the first.
     if (!pending.hasEntered || pending.program === undefined) return;
     this.#pending.delete(message.id);
+    this.#hasForked = true;
+    this.#failures = 0;
     pending.result.resolve(pending.program);
   }
 
@@ -200,10 +220,13 @@ export class Zygote {
       this.#calls.signalProcess(program.descriptor, Signal.kill);
       void program.ended.then(() => closeSync(program.descriptor));
     }
+    this.#failures += 1;
+    if (this.#failures >= MAX_FAILURES) this.close();
     this.#endIfUnused();
   }
 
   #end(printed: string): void {
+    this.#isClosed = true;
     const reason = printed.trim().split('\n').at(-1) || 'it ended without a message';
     this.#ready.reject(new SandboxError(`Cannot prepare guests: ${reason}`));
     for (const [id, pending] of this.#pending) this.#fail(id, pending, reason);
@@ -212,7 +235,7 @@ export class Zygote {
   }
 
   #endIfUnused(): void {
-    if (this.#isRetired && this.#guests.size === 0 && this.#pending.size === 0) this.kill();
+    if (this.#isRetired && this.#guests.size === 0 && this.#pending.size === 0) this.close();
   }
 }
 

@@ -1,8 +1,8 @@
-import { chmodSync, readdirSync, readFileSync } from 'node:fs';
+import { chmodSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { ContractBench, lineOf, runShell, startShell } from '../../contract-bench.ts';
-import { forkingObstacle, openForkingDriver } from './forking-driver-fixture.ts';
+import { forkingObstacle, openForkingDriver, zygoteProcesses } from './forking-driver-fixture.ts';
 import { MAX_FORKS } from './zygotes.ts';
 
 const obstacle = forkingObstacle();
@@ -32,13 +32,13 @@ describe.skipIf(obstacle !== undefined)(`zygotes ${obstacle ?? ''}`, () => {
     await using sandbox = await bench.create();
     const guest = await startShell(sandbox, 'echo up; read line <&3; exit 7');
     await lineOf(guest, 'up');
-    const before = zygoteProcesses();
+    const before = zygoteProcesses(process.pid);
     expect(before).toHaveLength(2);
     for (const pid of before) process.kill(pid, 'SIGKILL');
     await expect.poll(() => faults).toEqual([expect.stringContaining('has ended')]);
 
     expect(await howStarted()).toBe('forked');
-    expect(zygoteProcesses()).toHaveLength(2);
+    expect(zygoteProcesses(process.pid)).toHaveLength(2);
     guest.channel.write('go\n');
     // Before Linux 6.15 nobody can tell the status any more.
     const { code, signal } = await guest.exited;
@@ -49,17 +49,28 @@ describe.skipIf(obstacle !== undefined)(`zygotes ${obstacle ?? ''}`, () => {
     await using sandbox = await bench.create();
     const guest = await startShell(sandbox, 'echo up; read line <&3');
     await lineOf(guest, 'up');
-    const [first] = zygoteProcesses();
+    const [first] = zygoteProcesses(process.pid);
     for (let count = 1; count <= MAX_FORKS; count += 10) {
       await Promise.all(Array.from({ length: 10 }, () => howStarted()));
     }
-    await expect.poll(() => zygoteProcesses()).toHaveLength(4);
-    expect(zygoteProcesses()).toContain(first);
+    await expect.poll(() => zygoteProcesses(process.pid)).toHaveLength(4);
+    expect(zygoteProcesses(process.pid)).toContain(first);
     await guest.kill();
-    await expect.poll(() => zygoteProcesses()).toHaveLength(2);
-    expect(zygoteProcesses()).not.toContain(first);
+    await expect.poll(() => zygoteProcesses(process.pid)).toHaveLength(2);
+    expect(zygoteProcesses(process.pid)).not.toContain(first);
     expect(await howStarted()).toBe('forked');
     expect(faults).toEqual([]);
+  });
+
+  test('leave a guest alone that kills everything, and no orphan of it is left', async () => {
+    await using sandbox = await bench.create();
+    const script = `
+      i=0; while [ $i -lt 50 ]; do (sh -c 'sleep 0.01 &' &); i=$((i + 1)); done
+      sleep 1000 & kill -9 -1; wait; echo alive
+      until [ "$(cat /proc/[0-9]*/stat | grep -c ') Z ')" = 0 ]; do :; done; echo clean`;
+    const { stdout, exit } = await runShell(sandbox, script);
+    expect(stdout).toBe('alive\nclean\n');
+    expect(exit.code).toBe(0);
   });
 
   test('leave no process and no descriptor, whatever was forked', async () => {
@@ -69,47 +80,13 @@ describe.skipIf(obstacle !== undefined)(`zygotes ${obstacle ?? ''}`, () => {
     await Promise.all(Array.from({ length: 20 }, () => howStarted()));
     await expect.poll(() => readdirSync('/proc/self/fd').length).toBeLessThanOrEqual(before);
     await bench.driver[Symbol.asyncDispose]();
-    expect(zygoteProcesses()).toEqual([]);
+    expect(zygoteProcesses(process.pid)).toEqual([]);
   });
 
   test('are not made of what others than root can change', async () => {
     chmodSync(join(bench.dataDir, '..', 'runtime-to-fork'), 0o777);
     expect(await howStarted()).toBe('executed');
     expect(faults).toEqual([expect.stringContaining('only root may be able to change')]);
-    expect(zygoteProcesses()).toEqual([]);
+    expect(zygoteProcesses(process.pid)).toEqual([]);
   });
 });
-
-/** Numbers of the processes of zygotes that this process has started; not those of guests. */
-function zygoteProcesses(): number[] {
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .filter((pid) => {
-      const status = read(`/proc/${pid}/status`);
-      const arguments_ = read(`/proc/${pid}/cmdline`).split('\0');
-      return (
-        arguments_.some((text) => text.startsWith('# A guest of tests')) &&
-        !arguments_[0]?.endsWith('bwrap') &&
-        /^NSpid:\t\d+$/m.test(status) &&
-        !/^State:\tZ/m.test(status) &&
-        descendsFrom(Number(pid), process.pid)
-      );
-    })
-    .map(Number);
-}
-
-function descendsFrom(pid: number, ancestor: number): boolean {
-  for (let each = pid; each > 1;) {
-    if (each === ancestor) return true;
-    each = Number(/^PPid:\t(\d+)$/m.exec(read(`/proc/${each}/status`))?.[1] ?? 0);
-  }
-  return false;
-}
-
-function read(path: string): string {
-  try {
-    return readFileSync(path, 'latin1');
-  } catch {
-    return '';
-  }
-}

@@ -61,9 +61,17 @@ export class Zygotes implements AsyncDisposable {
     const nowMs = this.#options.clock.monotonicMs();
     kind.takenMs = nowMs;
     if (nowMs < kind.retryAtMs) return undefined;
-    kind.current ??= this.#start(kind);
     try {
-      const zygote = await kind.current;
+      const current = (kind.current ??= this.#start(kind));
+      let zygote = await current;
+      if (!zygote.isUsable) {
+        if (kind.current === current) kind.current = undefined;
+        if (!zygote.hasForked) {
+          kind.retryAtMs = nowMs + RETRY_MS;
+          return undefined;
+        }
+        zygote = await (kind.current ??= this.#start(kind));
+      }
       kind.forks += 1;
       if (this.#isUsedUp(kind)) this.#renew(kind, zygote);
       return zygote;
@@ -85,7 +93,7 @@ export class Zygotes implements AsyncDisposable {
     }
     await Promise.all(
       this.living.map((zygote) => {
-        zygote.kill();
+        zygote.close();
         return zygote.ended;
       }),
     );
@@ -137,7 +145,7 @@ export class Zygotes implements AsyncDisposable {
       kind.startedMs = clock.monotonicMs();
       kind.forks = 0;
       this.#living.add(zygote);
-      void zygote.ended.then((printed) => this.#ended(kind, zygote, printed));
+      void zygote.ended.then((printed) => this.#ended(zygote, printed));
       this.#watchIdle(kind);
       return zygote;
     } catch (error) {
@@ -153,11 +161,10 @@ export class Zygotes implements AsyncDisposable {
     this.#options.onFault('Cannot fork workers, which are started one by one instead', error);
   }
 
-  #ended(kind: Kind, zygote: Zygote, printed: string): void {
+  #ended(zygote: Zygote, printed: string): void {
     this.#living.delete(zygote);
     // A retired one has a successor already.
     if (zygote.isRetired || this.#closing.signal.aborted) return;
-    kind.current = undefined;
     this.#options.onFault('The process that workers are forked from has ended', printed.trim());
   }
 
