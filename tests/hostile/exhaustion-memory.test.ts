@@ -137,6 +137,20 @@ describe('D. Exhaustion of memory', () => {
     expect((await invoke(hostile.client, 'py-bomb')).result).toEqual({ calls: 1 });
   });
 
+  test('D37 whatever starts a function, it goes before the server where the host has no memory', async (context) => {
+    hostile.requires(context, 'user');
+    hostile.requiresPython(context);
+    const read = "require('node:fs').readFileSync('/proc/self/oom_score_adj', 'utf8').trim()";
+    await hostile.deployNode('score-node', `exports.handler = async () => ${read};`);
+    await hostile.deployPython(
+      'score-python',
+      'def handler(event, context):\n    with open("/proc/self/oom_score_adj") as score:\n        return score.read().strip()\n',
+    );
+    for (const name of ['score-node', 'score-python']) {
+      expect([name, (await invoke(hostile.client, name)).result]).toEqual([name, '500']);
+    }
+  });
+
   test('D37 the page cache counts, but is given up before anything ends', async (context) => {
     hostile.requires(context, 'memory', 'ephemeralStorage');
     hostile.requiresPython(context);

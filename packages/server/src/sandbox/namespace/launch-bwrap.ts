@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, readFileSync, writeSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { Resource } from '../../system-calls/linux-system-calls.ts';
 import { type SpawnScope, spawnWithin } from './spawn-scope.ts';
@@ -12,6 +12,7 @@ import { BwrapStatus } from './bwrap-status.ts';
 import type { GuestCommand } from '../sandbox.ts';
 import type { SandboxPrograms } from './sandbox-programs.ts';
 import type { ControlGroup } from './control-group.ts';
+import { raiseOutOfMemoryScore } from './out-of-memory-score.ts';
 import type { HostUser } from './uid-range.ts';
 import { errorCode } from '../../system-calls/error-code.ts';
 
@@ -51,8 +52,6 @@ export interface LaunchedBwrap {
 
 /** As on AWS, soft and hard. */
 export const OPEN_FILES = 1_024;
-/** Where the host itself runs out of memory, functions go before the server and everybody else. */
-const OUT_OF_MEMORY_SCORE = '500';
 const GUEST_POLL_MS = 1;
 
 /**
@@ -132,7 +131,7 @@ export async function adoptFirstProcess(
       });
       calls.setResourceLimit(pid, Resource.coreBytes, { soft: 0n, hard: 0n });
     }
-    preferForOutOfMemory(pid);
+    raiseOutOfMemoryScore(pid);
     await plan.group?.adopt(pid);
     return descriptor;
   } catch (error) {
@@ -221,16 +220,6 @@ function stdioOf(
   stdio[STATUS_FD] = 'pipe';
   stdio[BLOCK_FD] = blockEnd;
   return [...stdio, ...added];
-}
-
-/** Inherited by all that the process starts, none of which may lower it. */
-function preferForOutOfMemory(pid: number): void {
-  try {
-    writeFileSync(`/proc/${pid}/oom_score_adj`, OUT_OF_MEMORY_SCORE, { flag: 'r+' });
-  } catch (error) {
-    // Where the server is not root, the process may be out of its reach.
-    if (errorCode(error) !== 'EACCES' && errorCode(error) !== 'EPERM') throw error;
-  }
 }
 
 function release(blockEnd: number): void {

@@ -4,6 +4,7 @@ import {
   Signal,
   type WaitStatus,
 } from '../../../system-calls/linux-system-calls.ts';
+import { raiseOutOfMemoryScore } from '../out-of-memory-score.ts';
 import { SandboxError } from '../../sandbox.ts';
 import { parseZygoteMessage, type ZygoteMessage } from './zygote-messages.ts';
 import { startZygoteProcess, type ZygoteLaunch, type ZygoteProcess } from './zygote-process.ts';
@@ -200,6 +201,7 @@ export class Zygote {
       return;
     }
     const ended = Promise.withResolvers<WaitStatus | undefined>();
+    raiseOutOfMemoryScore(pid);
     this.#guests.set(pid, ended);
     pending.program = { pid, descriptor, ended: ended.promise };
   }
