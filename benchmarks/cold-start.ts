@@ -80,6 +80,10 @@ async function measure(
     );
     const sample = await coldStartOf(server, connection, subject, path);
     if (i >= 0) samples.push(sample);
+    // What the first ones leave for later ones is on its way until then.
+    await untilEnvironments(server.endpoint, 'a frozen environment', ({ environments }) =>
+      environments.every(({ state }) => state.kind === 'frozen'),
+    );
   }
   const figure = (what: keyof Sample, share: number): Figure => ({
     name: `cold-start/${path}/${subject.name}/${what}-p${share * 100}`,
