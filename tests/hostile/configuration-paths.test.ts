@@ -156,7 +156,6 @@ describe('B. Configuration, and the paths of the host', () => {
   });
 
   test('B19 names that climb stay names', async () => {
-    const before = await readdir(join(hostile.dataDir, '..'));
     const groups = ['../../../escaped', '/aws/lambda/../../../escaped', '..', '.', '/', '#/../x'];
     for (const [index, LogGroup] of groups.entries()) {
       const name = `group-${index}`;
@@ -171,8 +170,10 @@ describe('B. Configuration, and the paths of the host', () => {
     const logs = await readdir(join(hostile.dataDir, 'logs'));
     expect(logs.length).toBeGreaterThanOrEqual(groups.length);
     for (const name of logs) expect(name).toMatch(/^[a-zA-Z0-9-]+-[0-9a-f]{32}$|^-[0-9a-f]{32}$/);
-    expect(await readdir(join(hostile.dataDir, '..'))).toEqual(before);
-    expect(await readdir(hostile.dataDir)).not.toContain('escaped');
+    for (const way of ['.', '..', '../..', '../../..']) {
+      const names = await readdir(join(hostile.dataDir, way));
+      expect(names.filter((name) => name.includes('escaped'))).toEqual([]);
+    }
   });
 
   test('B19 a description, a tag or an event with a command runs none', async () => {
