@@ -5,7 +5,7 @@ import type { Clock, Timer } from '../clock/clock.ts';
 import type { FunctionRegistry } from '../domain/function-registry.ts';
 import type { FunctionVersion } from '../domain/function.ts';
 import type { LayerRegistry } from '../domain/layer-registry.ts';
-import { codeCacheFunction } from './code-cache-key.ts';
+import { codeCacheFunction } from './launch/code-cache-key.ts';
 import type { EnvironmentPool } from './environment-pool.ts';
 
 /** Pause after a change, so that many updates in a row are followed by one look. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { EnvironmentEvents } from './environment-events.ts';
+import { EnvironmentEvents } from './environment/environment-events.ts';
 import { EnvironmentLedger } from './environment-ledger.ts';
 import { startPool, testVersion } from './pool-fixture.ts';
 

@@ -1,6 +1,10 @@
 import { functionArn } from '../domain/function.ts';
-import type { ColdStart, EnvironmentEvents, EnvironmentTransition } from './environment-events.ts';
-import type { EnvironmentState } from './environment-state.ts';
+import type {
+  ColdStart,
+  EnvironmentEvents,
+  EnvironmentTransition,
+} from './environment/environment-events.ts';
+import type { EnvironmentState } from './environment/environment-state.ts';
 
 /** What is kept of a transition. */
 export interface LedgerEntry {

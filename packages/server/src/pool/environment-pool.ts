@@ -1,7 +1,7 @@
 import { functionKey, type FunctionIdentity, type FunctionVersion } from '../domain/function.ts';
-import type { EndReason } from './environment-state.ts';
-import type { EnvironmentServices } from './environment-services.ts';
-import { Environment } from './environment.ts';
+import type { EndReason } from './environment/environment-state.ts';
+import type { EnvironmentServices } from './environment/environment-services.ts';
+import { Environment } from './environment/environment.ts';
 import { GenerationPool, type EnvironmentLimits } from './generation-pool.ts';
 
 /**

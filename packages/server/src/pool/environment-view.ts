@@ -1,7 +1,7 @@
 import { functionArn } from '../domain/function.ts';
-import type { ColdStart } from './environment-events.ts';
-import type { EnvironmentState } from './environment-state.ts';
-import type { Environment } from './environment.ts';
+import type { ColdStart } from './environment/environment-events.ts';
+import type { EnvironmentState } from './environment/environment-state.ts';
+import type { Environment } from './environment/environment.ts';
 
 /** An environment as operators see it. */
 export interface EnvironmentView {

@@ -2,12 +2,9 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { ManualClock } from '../clock/manual-clock.ts';
 import type { FunctionVersion } from '../domain/function.ts';
-import type { EndReason } from './environment-state.ts';
-import {
-  GenerationPool,
-  type EnvironmentOwner,
-  type PooledEnvironment,
-} from './generation-pool.ts';
+import type { EndReason } from './environment/environment-state.ts';
+import type { EnvironmentOwner, PooledEnvironment } from './environment/pooled-environment.ts';
+import { GenerationPool } from './generation-pool.ts';
 
 const KEEP_ALIVE_MS = 1_000;
 const MAX_LIFETIME_MS = 10_000;

@@ -5,12 +5,12 @@ import type { Invocation, Outcome } from '../domain/invocation.ts';
 import type { LogEvent, LogStore } from '../logs/log-store.ts';
 import { encodeFrame, FRAME, FrameDecoder, type Frame } from '../runtime-api/framed/frame-codec.ts';
 import { createFakeDriver, type FakeGuest } from '../sandbox/fake/fake-driver.ts';
-import { EnvironmentEvents } from './environment-events.ts';
+import { EnvironmentEvents } from './environment/environment-events.ts';
 import { EnvironmentPool } from './environment-pool.ts';
-import { IdleFreezer } from './idle-freezer.ts';
-import { RuntimeLauncher } from './runtime-launcher.ts';
-import { StartGate } from './start-gate.ts';
-import { WorkerPool } from './worker-pool.ts';
+import { IdleFreezer } from './environment/idle-freezer.ts';
+import { RuntimeLauncher } from './launch/runtime-launcher.ts';
+import { StartGate } from './workers/start-gate.ts';
+import { WorkerPool } from './workers/worker-pool.ts';
 
 /** Plays a runtime process: what it does with INIT and with each event. */
 export interface PlayedRuntime {
