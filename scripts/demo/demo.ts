@@ -12,8 +12,11 @@ import { deploy } from './deploy.ts';
 import { readExamples, type Example } from './example.ts';
 import { howToCall } from './how-to-call.ts';
 import { measure } from './measure.ts';
+import { untilWorkersAreReady } from './ready-workers.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
+const SKIPPED = 'skipped';
+const FAILED = 'failed';
 const stopRequested = Promise.withResolvers<void>();
 let stopping = false;
 // Stays in place: a terminal and npm each send their own signal, and the server ends once.
@@ -76,9 +79,17 @@ async function showExamples(endpoint: string): Promise<void> {
     colAligns: ['left', 'left', 'right', 'right', 'left'],
     style: { head: process.stdout.isTTY ? ['bold'] : [], border: [], compact: true },
   });
-  for (const example of await readExamples(join(root, 'examples'))) {
+  const examples = await readExamples(join(root, 'examples'));
+  const deployments = new Map<Example, string>();
+  for (const example of examples) {
     if (stopping) return;
-    table.push(await row(client, health, example));
+    deployments.set(example, await deployment(client, health, example));
+  }
+  let hasWorkers = true;
+  for (const example of examples) {
+    if (stopping) return;
+    hasWorkers &&= await untilWorkersAreReady(endpoint);
+    table.push(await row(client, example, deployments.get(example) ?? ''));
   }
   print(`\n${table.toString()}`);
   print(
@@ -89,18 +100,29 @@ async function showExamples(endpoint: string): Promise<void> {
   client.destroy();
 }
 
-async function row(client: LambdaClient, health: Health, example: Example): Promise<string[]> {
-  const { functionName, runtime, what } = example;
-  if (health.interpreterVersion(runtime) === undefined) {
-    return [functionName, runtime, '-', '-', 'skipped: nothing here runs it'];
+/** `created`, `updated` …, or why there is no function to be called. */
+async function deployment(client: LambdaClient, health: Health, example: Example): Promise<string> {
+  if (health.interpreterVersion(example.runtime) === undefined) {
+    return `${SKIPPED}: nothing here runs it`;
   }
   try {
-    const deployment = await deploy(client, example, health.accountId);
+    return await deploy(client, example, health.accountId);
+  } catch (error) {
+    return `${FAILED}: ${messageOf(error)}`;
+  }
+}
+
+async function row(client: LambdaClient, example: Example, deployed: string): Promise<string[]> {
+  const { functionName, runtime, what } = example;
+  if (deployed.startsWith(SKIPPED) || deployed.startsWith(FAILED)) {
+    return [functionName, runtime, '-', '-', deployed];
+  }
+  try {
     const { coldMs, warmMs } = await measure(client, example);
-    const note = isWide() ? `${deployment}: ${what}` : deployment;
+    const note = isWide() ? `${deployed}: ${what}` : deployed;
     return [functionName, runtime, coldMs.toFixed(1), warmMs.toFixed(1), note];
   } catch (error) {
-    return [functionName, runtime, '-', '-', `failed: ${messageOf(error)}`];
+    return [functionName, runtime, '-', '-', `${FAILED}: ${messageOf(error)}`];
   }
 }
 
