@@ -70,7 +70,7 @@ describe('D. Exhaustion of storage', () => {
   });
 
   test('D39 /dev/shm takes 64 MB and is charged to the function', async (context) => {
-    hostile.requires(context, 'sharedMemory');
+    hostile.requires(context, 'sharedMemory', 'memory');
     await hostile.deployNode('shared', FILL_JS, { MemorySize: 256 });
     const shared = invokeWithLog(hostile.client, 'shared', { folder: '/dev/shm' });
     const { result, log } = await hostile.besideNeighbour(shared);

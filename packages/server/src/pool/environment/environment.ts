@@ -170,7 +170,8 @@ export class Environment implements PooledEnvironment, Freezable {
       const end = await ending;
       const readyMs = clock.monotonicMs();
       host.initEnded(end);
-      if (end.kind !== 'ready') await life.outputArrived();
+      // What was printed by then stands before START, or INIT_REPORT.
+      await life.outputArrived();
       this.#ending.signal.throwIfAborted();
       this.#report.initEnded(end, readyMs - initStartedMs, 'init', life.extensions);
       if (end.kind === 'ready') {
@@ -217,7 +218,7 @@ export class Environment implements PooledEnvironment, Freezable {
     }
     const durationMs = this.#services.clock.monotonicMs() - startedMs;
     host.initEnded(end);
-    if (end.kind !== 'ready') await life.outputArrived();
+    await life.outputArrived();
     this.#report.initEnded(end, durationMs, 'invoke', life.extensions);
     if (end.kind !== 'ready') return end;
     if (this.state.kind === 'init') this.#moves.apply({ kind: 'init-succeeded' });

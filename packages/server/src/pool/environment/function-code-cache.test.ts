@@ -64,6 +64,7 @@ describe("a function's compiled code", () => {
     const { pool, told } = start((runtime) => answering(runtime === 1 ? 'compiled' : undefined));
     await using under = pool;
     await under.invoke();
+    await under.logged('REPORT');
     await store.settled();
     await under.invoke(other('second'));
     expect(told).toEqual([
@@ -78,6 +79,7 @@ describe("a function's compiled code", () => {
     const { pool, told } = start((runtime) => answering(runtime === 1 ? 'compiled' : undefined));
     await using under = pool;
     await under.invoke();
+    await under.logged('REPORT');
     await store.settled();
     const layers = [{ arn: 'arn', sha256: 'layer', sizeBytes: 1 }];
     const code = { kind: 'archive', sha256: 'other', sizeBytes: 1 } as const;
@@ -140,6 +142,7 @@ describe("a function's compiled code", () => {
     );
     await using under = pool;
     await under.invoke();
+    await under.logged('REPORT');
     await store.settled();
     await under.invoke(other('second'));
     await under.invoke(other('third'));

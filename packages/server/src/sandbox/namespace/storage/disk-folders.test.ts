@@ -30,18 +30,20 @@ const BYTES_PER_MB = 1_048_576;
 const obstacle = await findObstacle();
 
 async function findObstacle(): Promise<string | undefined> {
-  if (process.platform !== 'linux' || process.getuid?.() !== 0) return 'needs root';
+  if (process.platform !== 'linux' || process.getuid?.() !== 0) return 'it needs root';
   const folder = mkdtempSync(join(tmpdir(), 'hearth-disk-'));
   try {
     const opened = await openTemporaryFolders(await loadLinuxSystemCalls(), folder);
     await opened.folders[Symbol.asyncDispose]();
-    return opened.obstacle?.reason;
+    return opened.obstacle?.reason.replaceAll(/[()]/g, '');
   } finally {
     rmSync(folder, { recursive: true });
   }
 }
 
-describe.skipIf(obstacle !== undefined)('temporary folders on disk', () => {
+const TOLD = obstacle === undefined ? 'there are loop devices' : `skipped as ${obstacle}`;
+
+describe.skipIf(obstacle !== undefined)(`temporary folders on disk (${TOLD})`, () => {
   let linux: LinuxSystemCalls;
   let root: string;
   let count = 0;

@@ -5,7 +5,7 @@ import { forkingObstacle, openForkingDriver } from './forking-driver-fixture.ts'
 const obstacle = forkingObstacle();
 const faults: (readonly string[])[] = [];
 
-describe.skipIf(obstacle !== undefined)(`forked guests ${obstacle ?? ''}`, () => {
+describe.skipIf(obstacle !== undefined)(`forked guests (${obstacle ?? 'from a zygote'})`, () => {
   describeSandboxDriver({
     name: 'namespace, all guests forked',
     create: async (dataDir) => {

@@ -7,7 +7,7 @@ import { MAX_FORKS } from './zygotes.ts';
 
 const obstacle = forkingObstacle();
 
-describe.skipIf(obstacle !== undefined)(`zygotes ${obstacle ?? ''}`, () => {
+describe.skipIf(obstacle !== undefined)(`zygotes (${obstacle ?? 'that fork'})`, () => {
   let bench: ContractBench;
   let faults: readonly string[];
   beforeEach(async () => {
