@@ -32,22 +32,6 @@ export function guestStreams(child: ChildProcess, descriptors: GuestDescriptors)
   };
 }
 
-/**
- * Keeps what a guest prints until somebody reads it; undone by calling the result. Node.js throws
- * away what nobody reads when a child exits, and a short program may be gone before it is handed
- * out.
- */
-export function holdOutput(streams: GuestStreams): () => void {
-  const all = [streams.stdout, streams.stderr, streams.log, streams.channel];
-  for (const stream of all) stream?.on('readable', keepUnread);
-  return () => {
-    for (const stream of all) stream?.off('readable', keepUnread);
-  };
-}
-
-/** That there is a listener keeps a stream from flowing. */
-function keepUnread(): void {}
-
 /** The server's end of a descriptor that was given to a child as `pipe`. */
 export function childSocket(child: ChildProcess, descriptor: number): Socket {
   const stream: unknown = Object.values(child.stdio)[descriptor];

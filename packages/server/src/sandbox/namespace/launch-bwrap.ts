@@ -1,27 +1,25 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, readFileSync, writeSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { Resource } from '../../system-calls/linux-system-calls.ts';
+import { type LinuxSystemCalls, Resource } from '../../system-calls/linux-system-calls.ts';
 import { type SpawnScope, spawnWithin } from './spawn-scope.ts';
-import { childSocket, guestStdio, spawnFailure } from '../guest-streams.ts';
+import type { GuestStreams } from '../guest-streams.ts';
 import { type ProcessTag, spawnTagged } from '../process-tag.ts';
 import { SystemClock } from '../../clock/system-clock.ts';
-import type { LinuxSystemCalls } from '../../system-calls/linux-system-calls.ts';
 import { ARGUMENTS_FD, BLOCK_FD, STATUS_FD } from './bwrap-arguments.ts';
 import { BwrapStatus } from './bwrap-status.ts';
+import { destroyStreams, openGuestSockets, openSocket } from './guest-sockets.ts';
+import { type ProcessCalls, SpawnedProcess } from './spawned-process.ts';
 import type { GuestCommand } from '../sandbox.ts';
-import type { SandboxPrograms } from './sandbox-programs.ts';
 import type { ControlGroup } from './control-group.ts';
 import { raiseOutOfMemoryScore } from './out-of-memory-score.ts';
-import type { HostUser } from './uid-range.ts';
 import { errorCode } from '../../system-calls/error-code.ts';
 
 /** What a sandbox's processes are started with. */
-export interface LaunchPlan {
-  readonly calls: LinuxSystemCalls;
-  readonly programs: SandboxPrograms;
-  /** On the host; undefined where the server may not choose. */
-  readonly user: HostUser | undefined;
+export interface LaunchPlan extends ProcessCalls {
+  /** Absolute path. */
+  readonly bwrap: string;
+  /** Who the processes are on the host; undefined where the server may not choose. */
+  readonly user: SpawnScope | undefined;
   readonly group: ControlGroup | undefined;
   /** What bubblewrap is started in, the first entered first. */
   readonly scopes: readonly SpawnScope[];
@@ -41,8 +39,8 @@ export type StartTag = ProcessTag | undefined;
 
 /** A sandbox with its first process, which waits for `release`. */
 export interface LaunchedBwrap {
-  readonly child: ChildProcess;
-  readonly pid: number;
+  readonly process: SpawnedProcess;
+  readonly streams: GuestStreams;
   readonly status: BwrapStatus;
   /** Settles when bubblewrap itself has ended; what it started may still be ending. */
   readonly ended: Promise<unknown>;
@@ -59,55 +57,59 @@ const GUEST_POLL_MS = 1;
  * first process is done before the program's first instruction. What it does to the server's thread
  * and limits is undone when this returns.
  */
-export async function launchBwrap(
+export function launchBwrap(
   plan: LaunchPlan,
   tag: StartTag,
   bwrapArguments: string,
-  { argv, descriptors }: GuestCommand,
-): Promise<LaunchedBwrap> {
-  const { calls, scopes, user } = plan;
+  command: GuestCommand,
+): LaunchedBwrap {
+  const { calls, spawns } = plan;
   using passed = new DisposableStack();
   const passing = (descriptor: number): number => passed.adopt(descriptor, closeSync);
+  // What is left to the caller once bubblewrap runs.
+  using kept = new DisposableStack();
   const argumentsFile = passing(calls.createMemoryFile('hearth-arguments'));
+  // At a given place, so that bubblewrap reads from the start.
+  writeSync(argumentsFile, bwrapArguments, 0);
   const added = plan.addedDescriptors.map((each) => passing(each.open()));
   const block = calls.createPipe();
   passing(block.read);
-  const [program, ...parameters] = commandLine(plan.programs, argv);
-  const start = (): ChildProcess =>
-    spawn(program, parameters, {
-      cwd: '/',
-      // Visible inside as the environment of process 1.
-      env: {},
-      ...user,
-      stdio: stdioOf(descriptors, argumentsFile, block.read, added),
-    });
-  const startTagged = (): ChildProcess =>
-    tag === undefined ? start() : spawnTagged(calls, tag, start);
-  let child: ChildProcess;
-  try {
-    // At a given place, so that bubblewrap reads from the start.
-    writeSync(argumentsFile, bwrapArguments, 0);
-    child = spawnWithin(scopes, startTagged);
-  } catch (error) {
-    closeSync(block.write);
-    throw error;
-  }
-  if (child.pid === undefined) {
-    closeSync(block.write);
-    throw await spawnFailure(child);
-  }
-  const exited = new Promise((resolve) => {
-    child.once('exit', resolve);
-  });
-  child.on('error', () => {});
-  const status = new BwrapStatus(childSocket(child, STATUS_FD));
+  kept.adopt(block.write, closeSync);
+  const streams = kept.adopt(
+    openGuestSockets(plan.descriptors, command.descriptors, passing),
+    destroyStreams,
+  );
+  const statusSocket = openSocket(plan.descriptors, passing);
+  kept.defer(() => statusSocket.socket.destroy());
+  const descriptors: (number | undefined)[] = [...streams.theirs];
+  while (descriptors.length < ARGUMENTS_FD) descriptors.push(undefined);
+  descriptors[ARGUMENTS_FD] = argumentsFile;
+  descriptors[STATUS_FD] = statusSocket.theirs;
+  descriptors[BLOCK_FD] = block.read;
+  const request = {
+    program: plan.bwrap,
+    parameters: ['--args', String(ARGUMENTS_FD), '--', ...command.argv],
+    descriptors: [...descriptors, ...added],
+  };
+  const start = (): number => spawnWithin(userOf(plan), () => spawns.spawn(request));
+  const startTagged = (): number => (tag === undefined ? start() : spawnTagged(calls, tag, start));
+  const pid = spawnWithin(plan.scopes, startTagged);
+  // What is freed here is enough for what is opened next.
+  passed.dispose();
+  const process = new SpawnedProcess(plan, pid);
+  kept.move();
+  const status = new BwrapStatus(statusSocket.socket);
   return {
-    child,
-    pid: child.pid,
+    process,
+    streams,
     status,
-    ended: Promise.all([exited, status.ended]),
+    ended: Promise.all([process.ended, status.ended]),
     release: () => release(block.write),
   };
+}
+
+function userOf({ user }: LaunchPlan): readonly SpawnScope[] {
+  return user === undefined ? [] : [user];
 }
 
 /**
@@ -124,13 +126,8 @@ export async function adoptFirstProcess(
   try {
     // From here on the descriptor is proof against a number that is used again.
     if (parentOf(pid) !== bwrapPid) throw new Error(`process ${pid} is not of bubblewrap`);
-    if (plan.programs.prlimit === undefined) {
-      calls.setResourceLimit(pid, Resource.openFiles, {
-        soft: BigInt(OPEN_FILES),
-        hard: BigInt(OPEN_FILES),
-      });
-      calls.setResourceLimit(pid, Resource.coreBytes, { soft: 0n, hard: 0n });
-    }
+    // The sandbox's own user may limit its processes; root may need a capability for it.
+    spawnWithin(userOf(plan), () => limitResources(calls, pid));
     raiseOutOfMemoryScore(pid);
     await plan.group?.adopt(pid);
     return descriptor;
@@ -199,27 +196,10 @@ async function nameOf(pid: number): Promise<string> {
   return (await readFile(`/proc/${pid}/comm`, 'latin1')).trimEnd();
 }
 
-function commandLine(
-  { bwrap, prlimit }: SandboxPrograms,
-  argv: readonly string[],
-): [string, ...string[]] {
-  const start = ['--args', String(ARGUMENTS_FD), '--', ...argv];
-  if (prlimit === undefined) return [bwrap, ...start];
-  return [prlimit, `--nofile=${OPEN_FILES}:${OPEN_FILES}`, '--core=0:0', bwrap, ...start];
-}
-
-function stdioOf(
-  descriptors: GuestCommand['descriptors'],
-  argumentsFile: number,
-  blockEnd: number,
-  added: readonly number[],
-): (number | 'pipe' | 'ignore')[] {
-  const stdio: (number | 'pipe' | 'ignore')[] = guestStdio(descriptors);
-  while (stdio.length < ARGUMENTS_FD) stdio.push('ignore');
-  stdio[ARGUMENTS_FD] = argumentsFile;
-  stdio[STATUS_FD] = 'pipe';
-  stdio[BLOCK_FD] = blockEnd;
-  return [...stdio, ...added];
+function limitResources(calls: LinuxSystemCalls, pid: number): void {
+  const openFiles = BigInt(OPEN_FILES);
+  calls.setResourceLimit(pid, Resource.openFiles, { soft: openFiles, hard: openFiles });
+  calls.setResourceLimit(pid, Resource.coreBytes, { soft: 0n, hard: 0n });
 }
 
 function release(blockEnd: number): void {

@@ -1,5 +1,6 @@
 import { chownSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
+import type { CredentialCalls } from '../../system-calls/credential-calls.ts';
 import type { LinuxSystemCalls } from '../../system-calls/linux-system-calls.ts';
 import type { SandboxAssignment, SandboxDirectories, SandboxSizes } from '../sandbox.ts';
 import type { GuestFolders } from './bwrap-arguments.ts';
@@ -10,6 +11,7 @@ import type { SandboxPlace } from './sandbox-place.ts';
 import type { StagedDirectories, StagedDirectory } from './staged-directories.ts';
 import type { TemporaryFolders } from './temporary-folders.ts';
 import type { HostUser, UidRange } from './uid-range.ts';
+import { UserScope } from './user-scope.ts';
 
 /** One vCPU of AWS for each 1,769 MB. */
 const MEMORY_MB_PER_CORE = 1_769;
@@ -25,6 +27,7 @@ const NOTHING = Promise.resolve(undefined);
 /** What root has on the host for its sandboxes. */
 export interface Privileges {
   readonly calls: LinuxSystemCalls;
+  readonly credentials: CredentialCalls;
   /** Where a folder is made for each sandbox. */
   readonly sandboxes: string;
   readonly users: UidRange;
@@ -41,10 +44,11 @@ export interface Privileges {
  * on; what the server mounts on them later appears inside, too, while processes run.
  */
 export class MountedPlace implements SandboxPlace {
-  readonly user: HostUser;
+  readonly userScope: UserScope;
   readonly group: ControlGroup;
   readonly folders: GuestFolders;
   readonly #privileges: Privileges;
+  readonly #user: HostUser;
   readonly #folder: string;
   /** What is given back once nothing is mounted in the folder any more. */
   readonly #used: AsyncDisposableStack;
@@ -59,7 +63,8 @@ export class MountedPlace implements SandboxPlace {
     used: AsyncDisposableStack,
   ) {
     this.#privileges = privileges;
-    this.user = user;
+    this.#user = user;
+    this.userScope = new UserScope(privileges.credentials, user);
     this.group = group;
     this.#folder = folder;
     this.#used = used;
@@ -115,12 +120,12 @@ export class MountedPlace implements SandboxPlace {
     const mounting = [
       this.#show(
         assignment.taskInPlace === true
-          ? staged.acquireInPlace(task, this.user)
-          : staged.acquireMounted(task, this.user),
+          ? staged.acquireInPlace(task, this.#user)
+          : staged.acquireMounted(task, this.#user),
         'task',
       ),
-      opt === undefined ? NOTHING : this.#show(staged.acquireMounted(opt, this.user), 'opt'),
-      cache === undefined ? NOTHING : this.#show(staged.acquireMounted(cache, this.user), 'cache'),
+      opt === undefined ? NOTHING : this.#show(staged.acquireMounted(opt, this.#user), 'opt'),
+      cache === undefined ? NOTHING : this.#show(staged.acquireMounted(cache, this.#user), 'cache'),
       this.#size(assignment),
     ];
     await Promise.allSettled(mounting);

@@ -1,4 +1,3 @@
-import { loadDescriptorCalls } from '../../system-calls/descriptor-calls.ts';
 import { SystemClock } from '../../clock/system-clock.ts';
 import { type EnforcementFact, enforcementOf } from '../enforcement-facts.ts';
 import { type DriverCore, GuardedDriver } from '../guarded-driver.ts';
@@ -59,11 +58,10 @@ export async function openNamespaceDriver(
   return { driver, facts };
 }
 
-async function openGuestForks(host: NamespaceHost, { bwrap }: SandboxPrograms) {
-  const { calls, image, filter, clock, onFault } = host;
-  const descriptors = await loadDescriptorCalls();
+function openGuestForks(host: NamespaceHost, { bwrap }: SandboxPrograms): Promise<GuestForks> {
+  const { image, filter, clock, onFault } = host;
   const newTag = () => host.instance.tagPlan()?.tag;
-  return GuestForks.open({ calls, descriptors, bwrap, image, newTag, filter, clock, onFault });
+  return GuestForks.open({ ...host.processCalls, bwrap, image, newTag, filter, clock, onFault });
 }
 
 class NamespaceDriver implements DriverCore {
@@ -97,9 +95,9 @@ class NamespaceDriver implements DriverCore {
     if (signal.aborted) throw new SandboxError('it was aborted', { cause: signal.reason });
     const { filter } = host;
     const plan: LaunchPlan = {
-      calls: host.calls,
-      programs: this.#programs,
-      user: place.user,
+      ...host.processCalls,
+      bwrap: this.#programs.bwrap,
+      user: place.userScope,
       group: place.group,
       scopes: [network.scope, place.group].filter((scope) => scope !== undefined),
       addedDescriptors:

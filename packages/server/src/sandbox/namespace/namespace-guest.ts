@@ -9,10 +9,10 @@ import {
   NOT_EXECUTABLE_STATUS,
   NOT_FOUND_STATUS,
 } from '../guest-exit.ts';
-import { guestStreams, type GuestStreams, holdOutput } from '../guest-streams.ts';
 import { killTagged } from '../process-tag.ts';
 import { signalTree } from '../process-tree.ts';
 import { type GuestCommand, type GuestExit, type GuestProcess, SandboxError } from '../sandbox.ts';
+import { destroyStreams } from './guest-sockets.ts';
 import {
   adoptFirstProcess,
   launchBwrap,
@@ -48,15 +48,14 @@ export async function startNamespaceGuest(
 ): Promise<GuestProcess> {
   const { plan, control } = setting;
   const killsBefore = control.outOfMemoryKills();
-  const launched = await launchBwrap(plan, tag, bwrapArguments, command);
-  const streams = guestStreams(launched.child, command.descriptors);
-  const handOut = holdOutput(streams);
+  const launched = launchBwrap(plan, tag, bwrapArguments, command);
+  const { streams } = launched;
   let first: number | undefined;
   try {
     const pid = await launched.status.childPid;
-    if (pid === undefined) throw await setupError(launched, streams);
-    first = await adoptFirstProcess(plan, launched.pid, pid);
-    const guest = new NamespaceGuest(setting, launched, streams, {
+    if (pid === undefined) throw await setupError(launched);
+    first = await adoptFirstProcess(plan, launched.process.pid, pid);
+    const guest = new NamespaceGuest(setting, launched, {
       pid,
       descriptor: first,
       killsBefore,
@@ -72,16 +71,14 @@ export async function startNamespaceGuest(
   } catch (error) {
     if (first === undefined) {
       // Not even its first process is known: it must not go on by itself.
-      launched.child.kill('SIGKILL');
+      launched.process.kill();
       using _ = control.lettingDie();
       launched.release();
       await launched.ended;
       if (tag !== undefined) await killTagged(plan.calls, tag);
     }
-    for (const stream of Object.values(streams)) stream?.destroy();
+    destroyStreams(streams);
     throw error;
-  } finally {
-    handOut();
   }
 }
 
@@ -111,12 +108,8 @@ export class NamespaceGuest implements GuestProcess {
   #ended = false;
   #gone = false;
 
-  constructor(
-    { plan, control }: GuestSetting,
-    launched: LaunchedBwrap,
-    streams: GuestStreams,
-    first: FirstProcess,
-  ) {
+  constructor({ plan, control }: GuestSetting, launched: LaunchedBwrap, first: FirstProcess) {
+    const { streams } = launched;
     this.channel = streams.channel;
     this.stdout = streams.stdout;
     this.stderr = streams.stderr;
@@ -228,9 +221,9 @@ async function unexecuted(guest: NamespaceGuest, stderr: Readable): Promise<Gues
   };
 }
 
-async function setupError(launched: LaunchedBwrap, streams: GuestStreams): Promise<SandboxError> {
+async function setupError(launched: LaunchedBwrap): Promise<SandboxError> {
   await launched.ended;
-  return new SandboxError(reasonOf(await text(streams.stderr)));
+  return new SandboxError(reasonOf(await text(launched.streams.stderr)));
 }
 
 function reasonOf(printed: string): string {

@@ -1,9 +1,6 @@
 import { realpath } from 'node:fs/promises';
 import { join } from 'node:path';
-import {
-  type LinuxSystemCalls,
-  loadLinuxSystemCalls,
-} from '../../system-calls/linux-system-calls.ts';
+import { loadCredentialCalls } from '../../system-calls/credential-calls.ts';
 import type { Clock } from '../../clock/clock.ts';
 import { loadMountTreeCalls } from '../../system-calls/mount-tree-calls.ts';
 import type { SandboxSpec } from '../sandbox.ts';
@@ -29,6 +26,7 @@ import {
 import type { EgressChoice } from './network/network-facts.ts';
 import type { SandboxPlace } from './sandbox-place.ts';
 import { SeccompFilter } from './seccomp/seccomp-filter.ts';
+import { loadProcessCalls, type ProcessCalls } from './spawned-process.ts';
 import { StagedDirectories } from './staged-directories.ts';
 import { SystemImage } from './system-image.ts';
 import { type DiskObstacle, openTemporaryFolders } from './storage/open-temporary-folders.ts';
@@ -43,7 +41,7 @@ export interface HostOptions {
 }
 
 interface HostParts extends Pick<HostOptions, 'clock' | 'onFault'> {
-  readonly calls: LinuxSystemCalls;
+  readonly processCalls: ProcessCalls;
   readonly instance: ServerInstance;
   readonly image: SystemImage;
   readonly network: InstanceNetwork;
@@ -55,7 +53,7 @@ interface HostParts extends Pick<HostOptions, 'clock' | 'onFault'> {
 
 /** What a server instance has on the host for its sandboxes: folders, mounts, users and groups. */
 export class NamespaceHost implements AsyncDisposable {
-  readonly calls: LinuxSystemCalls;
+  readonly processCalls: ProcessCalls;
   readonly instance: ServerInstance;
   readonly image: SystemImage;
   readonly network: InstanceNetwork;
@@ -70,7 +68,7 @@ export class NamespaceHost implements AsyncDisposable {
   readonly #owned: AsyncDisposableStack;
 
   private constructor(parts: HostParts, owned: AsyncDisposableStack) {
-    this.calls = parts.calls;
+    this.processCalls = parts.processCalls;
     this.instance = parts.instance;
     this.image = parts.image;
     this.network = parts.network;
@@ -86,7 +84,8 @@ export class NamespaceHost implements AsyncDisposable {
   /** Rejects, and leaves nothing behind, where the machine does not allow it. */
   static async open(dataDir: string, options: HostOptions): Promise<NamespaceHost> {
     const { egress, clock, onFault } = options;
-    const calls = await loadLinuxSystemCalls();
+    const processCalls = await loadProcessCalls();
+    const { calls } = processCalls;
     const isRoot = process.getuid?.() === 0;
     const plan = isRoot ? planControlGroups() : undefined;
     await using owned = new AsyncDisposableStack();
@@ -105,9 +104,9 @@ export class NamespaceHost implements AsyncDisposable {
     if (plan === undefined) {
       const network = owned.use(sharedNetwork(egress, 'the server does not run as root'));
       const image = new SystemImage(instance.folder, network);
-      const parts = { calls, instance, image, network, filter, checkCodeFolder, clock, onFault };
+      const parts = { processCalls, instance, image, network, filter, checkCodeFolder };
       return new NamespaceHost(
-        { ...parts, privileges: undefined, diskObstacle: undefined },
+        { ...parts, clock, onFault, privileges: undefined, diskObstacle: undefined },
         owned.move(),
       );
     }
@@ -126,6 +125,7 @@ export class NamespaceHost implements AsyncDisposable {
     const temporary = await openTemporaryFolders(calls, instance.folder);
     const privileges: Privileges = {
       calls,
+      credentials: await loadCredentialCalls(),
       sandboxes: join(mountFolder, 'sandboxes'),
       users,
       staged: new StagedDirectories(calls, join(mountFolder, 'directories'), mapped),
@@ -136,8 +136,11 @@ export class NamespaceHost implements AsyncDisposable {
     const network = owned.use(await openInstanceNetwork(instance.id, egress, clock));
     const image = new SystemImage(mountFolder, network);
     const diskObstacle = temporary.obstacle;
-    const parts = { calls, instance, image, network, filter, privileges, checkCodeFolder };
-    return new NamespaceHost({ ...parts, clock, onFault, diskObstacle }, owned.move());
+    const parts = { processCalls, instance, image, network, filter, privileges };
+    return new NamespaceHost(
+      { ...parts, checkCodeFolder, clock, onFault, diskObstacle },
+      owned.move(),
+    );
   }
 
   /** True where the server is root: users, mounts and control groups of its own. */

@@ -10,7 +10,7 @@ import type { SandboxPlace } from './sandbox-place.ts';
  * function as they are. What runs already does not see what is assigned later.
  */
 export class OwnUserPlace implements SandboxPlace {
-  readonly user = undefined;
+  readonly userScope = undefined;
   readonly group = undefined;
   readonly #directories: SandboxDirectories;
   readonly #folder: string;

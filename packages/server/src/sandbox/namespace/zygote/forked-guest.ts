@@ -1,9 +1,8 @@
 import { closeSync, openSync } from 'node:fs';
-import { Socket } from 'node:net';
 import type { DescriptorCalls } from '../../../system-calls/descriptor-calls.ts';
 import { Resource, Signal } from '../../../system-calls/linux-system-calls.ts';
 import { exitWithCode, exitWithSignal } from '../../guest-exit.ts';
-import { guestStdio, type GuestStreams } from '../../guest-streams.ts';
+import type { GuestStreams } from '../../guest-streams.ts';
 import type { ProcessTag } from '../../process-tag.ts';
 import { signalTree } from '../../process-tree.ts';
 import {
@@ -12,6 +11,7 @@ import {
   type GuestProcess,
   SandboxError,
 } from '../../sandbox.ts';
+import { destroyStreams, openGuestSockets } from '../guest-sockets.ts';
 import { OPEN_FILES } from '../launch-bwrap.ts';
 import type { GuestSetting, NamespaceGuest } from '../namespace-guest.ts';
 import { GUEST_GID, GUEST_UID } from '../system-image.ts';
@@ -45,7 +45,7 @@ export async function forkGuest(
   using opened = new DisposableStack();
   const opening = (descriptor: number): number => opened.adopt(descriptor, closeSync);
   const entrances = setting.plan.group?.entrances() ?? [];
-  const streams = openStreams(plan.descriptors, command.descriptors, opening);
+  const streams = openGuestSockets(plan.descriptors, command.descriptors, opening);
   try {
     const program = await plan.zygote.fork(first.pid, {
       uid: GUEST_UID,
@@ -69,9 +69,7 @@ export async function forkGuest(
     });
     return new ForkedGuest(setting, keeper, program, streams, killsBefore);
   } catch (error) {
-    for (const stream of [streams.channel, streams.stdout, streams.stderr, streams.log]) {
-      stream?.destroy();
-    }
+    destroyStreams(streams);
     throw error;
   }
 }
@@ -144,30 +142,4 @@ class ForkedGuest implements GuestProcess {
     const outOfMemory = this.#setting.control.takeOutOfMemoryKill(this.#killsBefore);
     return { ...exit, outOfMemory };
   }
-}
-
-/** Sockets for each of a guest's descriptors; those for the guest are closed by the caller. */
-function openStreams(
-  calls: DescriptorCalls,
-  descriptors: GuestCommand['descriptors'],
-  opening: (descriptor: number) => number,
-): GuestStreams & { readonly theirs: readonly number[] } {
-  const theirs: number[] = [];
-  const ours: (Socket | undefined)[] = [];
-  for (const kind of guestStdio(descriptors)) {
-    if (kind === 'ignore') {
-      theirs.push(opening(openSync('/dev/null', 'r+')));
-      ours.push(undefined);
-      continue;
-    }
-    const pair = calls.createSocketPair();
-    theirs.push(opening(pair.theirs));
-    const socket = new Socket({ fd: pair.ours });
-    // A guest may close its end whenever it likes; the exit tells why.
-    socket.on('error', () => {});
-    ours.push(socket);
-  }
-  const [, stdout, stderr, channel, log] = ours;
-  if (stdout === undefined || stderr === undefined) throw new Error('a guest has its output');
-  return { theirs, stdout, stderr, channel, log };
 }

@@ -1,20 +1,15 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, writeSync } from 'node:fs';
-import { Socket } from 'node:net';
+import { closeSync, openSync, writeSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
-import type { DescriptorCalls } from '../../../system-calls/descriptor-calls.ts';
-import type { LinuxSystemCalls } from '../../../system-calls/linux-system-calls.ts';
-import { childSocket, spawnFailure } from '../../guest-streams.ts';
 import { type ProcessTag, spawnTagged } from '../../process-tag.ts';
+import { openSocket } from '../guest-sockets.ts';
+import { type ProcessCalls, SpawnedProcess } from '../spawned-process.ts';
 
 /** Bubblewrap's own; 5 is that of requests. */
 const ARGUMENTS_FD = 6;
 const MAX_PRINTED = 8_192;
 
-export interface ZygoteLaunch {
-  readonly calls: LinuxSystemCalls;
-  readonly descriptors: DescriptorCalls;
+export interface ZygoteLaunch extends ProcessCalls {
   /** Absolute path. */
   readonly bwrap: string;
   /** Options of bubblewrap. */
@@ -37,44 +32,48 @@ export interface ZygoteProcess {
   kill(): void;
 }
 
-/** Starts it. Rejects where it cannot be started; whether it works is told by its first message. */
-export async function startZygoteProcess(launch: ZygoteLaunch): Promise<ZygoteProcess> {
-  const { calls, descriptors, tag } = launch;
+/** Starts it, or throws; whether it works is told by its first message. */
+export function startZygoteProcess(launch: ZygoteLaunch): ZygoteProcess {
+  const { calls, descriptors, spawns, tag } = launch;
   using passed = new DisposableStack();
   const passing = (descriptor: number): number => passed.adopt(descriptor, closeSync);
+  using kept = new DisposableStack();
+  const opened = (): ReturnType<typeof openSocket> => {
+    const pair = openSocket(descriptors, passing);
+    kept.defer(() => pair.socket.destroy());
+    return pair;
+  };
   const argumentsFile = passing(calls.createMemoryFile('hearth-arguments'));
   writeSync(argumentsFile, launch.options.map((option) => `${option}\0`).join(''), 0);
-  const pair = descriptors.createSocketPair();
-  passing(pair.theirs);
-  const socket = new Socket({ fd: pair.ours });
-  socket.on('error', () => {});
-  const start = (): ChildProcess =>
-    spawn(launch.bwrap, ['--args', String(ARGUMENTS_FD), '--', ...launch.argv], {
-      cwd: '/',
-      env: {},
-      // The streams of its forks are sockets, too: what it learns of them holds for theirs.
-      stdio: ['ignore', 'pipe', 'pipe', 'ignore', 'ignore', pair.theirs, argumentsFile],
+  const nothing = passing(openSync('/dev/null', 'r+'));
+  const outputs = [opened(), opened()] as const;
+  const requests = opened();
+  const [stdout, stderr] = outputs.map(({ theirs }) => theirs);
+  const start = (): number =>
+    spawns.spawn({
+      program: launch.bwrap,
+      parameters: ['--args', String(ARGUMENTS_FD), '--', ...launch.argv],
+      descriptors: [nothing, stdout, stderr, undefined, undefined, requests.theirs, argumentsFile],
     });
-  const child = tag === undefined ? start() : spawnTagged(calls, tag, start);
-  if (child.pid === undefined) {
-    socket.destroy();
-    throw await spawnFailure(child);
-  }
-  child.on('error', () => {});
-  const printed = [1, 2].map((descriptor) => lastPrinted(childSocket(child, descriptor)));
-  const closed = new Promise<void>((resolve) => {
-    child.once('close', () => resolve());
-  });
+  const pid = tag === undefined ? start() : spawnTagged(calls, tag, start);
+  // What is freed here is enough for what is opened next.
+  passed.dispose();
+  const child = new SpawnedProcess(launch, pid);
+  kept.move();
+  const printed = outputs.map(({ socket }) => lastPrinted(socket));
+  const closed = outputs.map(
+    ({ socket }) => new Promise((resolve) => socket.once('close', resolve)),
+  );
   return {
-    ended: closed.then(() => {
-      socket.destroy();
+    ended: Promise.all([child.ended, ...closed]).then(() => {
+      requests.socket.destroy();
       return printed.map((text) => text()).join('');
     }),
-    lines: createInterface({ input: socket }),
+    lines: createInterface({ input: requests.socket }),
     send: (request, passedOn) =>
-      descriptors.sendDescriptors(pair.ours, Buffer.from(request), passedOn),
-    end: () => socket.destroy(),
-    kill: () => child.kill('SIGKILL'),
+      descriptors.sendDescriptors(requests.ours, Buffer.from(request), passedOn),
+    end: () => requests.socket.destroy(),
+    kill: () => child.kill(),
   };
 }
 

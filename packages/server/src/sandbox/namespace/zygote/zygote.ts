@@ -73,7 +73,7 @@ export class Zygote {
 
   /** Rejects, and leaves nothing behind, where it does not come up. */
   static async start(launch: ZygoteLaunch, signal: AbortSignal): Promise<Zygote> {
-    const zygote = new Zygote(launch.calls, await startZygoteProcess(launch));
+    const zygote = new Zygote(launch.calls, startZygoteProcess(launch));
     const limit = AbortSignal.any([signal, AbortSignal.timeout(READY_TIMEOUT_MS)]);
     const onAbort = (): void => zygote.#process.kill();
     limit.addEventListener('abort', onAbort, { once: true });

@@ -1,19 +1,16 @@
 import { realpath } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Clock, Timer } from '../../../clock/clock.ts';
-import type { DescriptorCalls } from '../../../system-calls/descriptor-calls.ts';
-import type { LinuxSystemCalls } from '../../../system-calls/linux-system-calls.ts';
 import type { ProcessTag } from '../../process-tag.ts';
 import type { GuestCommand, SandboxDirectories } from '../../sandbox.ts';
 import { GUEST_PATHS } from '../bwrap-arguments.ts';
+import type { ProcessCalls } from '../spawned-process.ts';
 import type { SystemImage } from '../system-image.ts';
 import { changeableByOthers } from './trusted-path.ts';
 import { Zygote } from './zygote.ts';
 import { zygoteOptions } from './zygote-options.ts';
 
-export interface ZygotesOptions {
-  readonly calls: LinuxSystemCalls;
-  readonly descriptors: DescriptorCalls;
+export interface ZygotesOptions extends ProcessCalls {
   readonly bwrap: string;
   readonly image: Pick<SystemImage, 'arguments'>;
   readonly newTag: () => ProcessTag | undefined;
@@ -130,11 +127,12 @@ export class Zygotes implements AsyncDisposable {
   }
 
   async #start(kind: Kind): Promise<Zygote> {
-    const { calls, descriptors, bwrap, image, newTag, clock } = this.#options;
+    const { calls, spawns, descriptors, bwrap, image, newTag, clock } = this.#options;
     try {
       await checkTrusted(kind);
       const launch = {
         calls,
+        spawns,
         descriptors,
         bwrap,
         options: zygoteOptions(image, kind.directories, kind.command),
