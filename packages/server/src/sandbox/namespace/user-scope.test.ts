@@ -1,12 +1,14 @@
 import { closeSync, readFileSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
+import koffi from 'koffi';
 import { describe, expect, test, vi } from 'vitest';
 import { type CredentialCalls, loadCredentialCalls } from '../../system-calls/credential-calls.ts';
 import { loadProcessCalls } from './spawned-process.ts';
 import { UserScope } from './user-scope.ts';
 
 const USER = { uid: 1_700_000_001, gid: 1_700_000_002 };
+const PR_GET_DUMPABLE = 3;
 /** What the kernel says of a thread's rights, and what a change of users takes away. */
 const RIGHTS = /^(Uid|Gid|Groups|Cap\w+|NoNewPrivs):.*$/gm;
 
@@ -61,6 +63,19 @@ describe('the user of an environment', () => {
     };
     expect(() => new UserScope(halfway, USER).spawnInside(() => 0)).toThrow('no process');
     expect(rightsOfThread()).toEqual(before);
+  });
+
+  test('lets nobody of that user look into the server, which can be looked into again later', async ({
+    skip,
+  }) => {
+    skip(process.getuid?.() !== 0, 'needs root');
+    const prctl = koffi.load(null).func('int prctl(int option, unsigned long value)');
+    const isDumpable = (): boolean => prctl(PR_GET_DUMPABLE, 0) === 1;
+    const before = isDumpable();
+    const scope = new UserScope(await loadCredentialCalls(), USER);
+    expect(scope.spawnInside(isDumpable)).toBe(false);
+    expect(isDumpable()).toBe(before);
+    expect(before).toBe(true);
   });
 
   test('that cannot be left ends the server', () => {

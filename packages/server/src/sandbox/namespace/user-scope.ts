@@ -4,7 +4,7 @@ import type { HostUser } from './uid-range.ts';
 
 /**
  * The user of an environment. The last of the scopes to be entered: the others take rights that an
- * environment's user does not have.
+ * environment's user does not have. No thread may be made inside, as it would stay that user.
  */
 export class UserScope implements SpawnScope {
   readonly #calls: CredentialCalls;
