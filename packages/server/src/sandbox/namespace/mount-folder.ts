@@ -63,20 +63,34 @@ export function makeFolder(path: string, mode: number): void {
 export function mountReadOnly(calls: LinuxSystemCalls, source: string, target: string): void {
   mkdirSync(target, { mode: 0o755 });
   try {
-    calls.mount(source, target, '', MountFlag.bind, '');
-    // What is mounted at the source later must not come here, nor go there when this is taken away.
-    calls.mount('', target, '', MountFlag.private, '');
-    const flags =
-      MountFlag.remount |
-      MountFlag.bind |
-      MountFlag.readOnly |
-      MountFlag.noSetuid |
-      MountFlag.noDevices;
-    calls.mount('', target, '', flags, '');
+    mountFolderReadOnly(calls, source, target, 0);
   } catch (error) {
     rmdirSync(target);
     throw error;
   }
+}
+
+/** The same on a folder that is there, and with what is mounted below the source, as it is. */
+export function mountTreeReadOnly(calls: LinuxSystemCalls, source: string, target: string): void {
+  mountFolderReadOnly(calls, source, target, MountFlag.recursive);
+}
+
+function mountFolderReadOnly(
+  calls: LinuxSystemCalls,
+  source: string,
+  target: string,
+  depth: 0 | typeof MountFlag.recursive,
+): void {
+  calls.mount(source, target, '', MountFlag.bind | depth, '');
+  // What is mounted at the source later must not come here, nor go there when this is taken away.
+  calls.mount('', target, '', MountFlag.private | depth, '');
+  const flags =
+    MountFlag.remount |
+    MountFlag.bind |
+    MountFlag.readOnly |
+    MountFlag.noSetuid |
+    MountFlag.noDevices;
+  calls.mount('', target, '', flags, '');
 }
 
 /**

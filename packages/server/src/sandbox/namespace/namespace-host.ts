@@ -104,7 +104,7 @@ export class NamespaceHost implements AsyncDisposable {
     if (filter !== undefined) owned.use(filter);
     if (plan === undefined) {
       const network = owned.use(sharedNetwork(egress, 'the server does not run as root'));
-      const image = new SystemImage(instance.folder, network);
+      const image = new SystemImage(instance.folder, network, undefined);
       const parts = { calls, instance, image, network, filter, checkCodeFolder, clock, onFault };
       return new NamespaceHost(
         { ...parts, privileges: undefined, diskObstacle: undefined },
@@ -134,7 +134,7 @@ export class NamespaceHost implements AsyncDisposable {
       checkCodeFolder,
     };
     const network = owned.use(await openInstanceNetwork(instance.id, egress, clock));
-    const image = new SystemImage(mountFolder, network);
+    const image = new SystemImage(mountFolder, network, calls);
     const diskObstacle = temporary.obstacle;
     const parts = { calls, instance, image, network, filter, privileges, checkCodeFolder };
     return new NamespaceHost({ ...parts, clock, onFault, diskObstacle }, owned.move());

@@ -5,7 +5,7 @@ import type { DescriptorCalls } from '../../../system-calls/descriptor-calls.ts'
 import type { LinuxSystemCalls } from '../../../system-calls/linux-system-calls.ts';
 import type { ProcessTag } from '../../process-tag.ts';
 import type { GuestCommand, SandboxDirectories } from '../../sandbox.ts';
-import { GUEST_PATHS } from '../bwrap-arguments.ts';
+import { GUEST_PATHS } from '../guest-paths.ts';
 import type { SystemImage } from '../system-image.ts';
 import { changeableByOthers } from './trusted-path.ts';
 import { Zygote } from './zygote.ts';
