@@ -150,13 +150,11 @@ export class NamespaceHost implements AsyncDisposable {
     return this.#privileges?.groups;
   }
 
-  /** Makes what a generic sandbox has on the host. Rejects, and leaves nothing behind, if it fails. */
-  createPlace({ environmentId, directories, likely }: SandboxSpec): Promise<SandboxPlace> {
-    if (this.#privileges !== undefined) {
-      return MountedPlace.create(this.#privileges, environmentId, directories, likely);
-    }
-    const folder = join(this.instance.folder, environmentId);
-    return OwnUserPlace.create(directories, folder, this.#checkCodeFolder);
+  /** Makes what a sandbox has on the host before it is assigned. Rejects, and leaves nothing behind, if it fails. */
+  createPlace(spec: SandboxSpec): Promise<SandboxPlace> {
+    if (this.#privileges !== undefined) return MountedPlace.create(this.#privileges, spec);
+    const folder = join(this.instance.folder, spec.environmentId);
+    return OwnUserPlace.create(spec.directories, folder, this.#checkCodeFolder);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -31,7 +31,12 @@ export function zygoteOptions(
     ['--proc', '/proc', '--dev', '/dev'],
     // A folder of libraries that is not there when the first is looked for is never looked into again.
     LIBRARY_PARENTS.flatMap((folder) => [
-      ...['--tmpfs', folder, '--dir', `${folder}/lib`, '--remount-ro', folder],
+      '--tmpfs',
+      folder,
+      '--dir',
+      `${folder}/lib`,
+      '--remount-ro',
+      folder,
     ]),
     shown(runtime, GUEST_PATHS.runtime),
     shown(language, GUEST_PATHS.language),
