@@ -45,6 +45,9 @@ export async function removeMountFolder(
   instanceId: string,
 ): Promise<void> {
   const folder = join(MOUNT_ROOT, instanceId);
+  // A server that was killed may just have mounted a tree of the host, whose mounts were still those
+  // of the host, too: what is taken away here must not go there.
+  makeAllPrivate(calls, folder);
   await unmountIfMounted(calls, folder);
   try {
     await rmdir(folder);
@@ -113,12 +116,23 @@ export async function removeMount(calls: LinuxSystemCalls, target: string): Prom
   await rmdir(target);
 }
 
+function makeAllPrivate(calls: LinuxSystemCalls, folder: string): void {
+  try {
+    calls.mount('', folder, '', MountFlag.private | MountFlag.recursive, '');
+  } catch (error) {
+    if (!isNotMounted(error)) throw error;
+  }
+}
+
 /** Takes what is mounted on the folder out of sight, with everything below it. */
 export async function unmountIfMounted(calls: LinuxSystemCalls, target: string): Promise<void> {
   try {
     await calls.unmount(target);
   } catch (error) {
-    const code = error instanceof SystemCallError ? error.code : undefined;
-    if (code !== 'EINVAL' && code !== 'ENOENT') throw error;
+    if (!isNotMounted(error)) throw error;
   }
+}
+
+function isNotMounted(error: unknown): boolean {
+  return error instanceof SystemCallError && (error.code === 'EINVAL' || error.code === 'ENOENT');
 }
