@@ -38,8 +38,9 @@ const atLoad = {
   commandLine: fs.readFileSync('/proc/self/cmdline', 'latin1').split('\\0'),
   mounts: fs.readFileSync('/proc/self/mountinfo', 'utf8').split('\\n').filter(Boolean)
     .map((line) => line.split(' ')).map((fields) => [fields[4], fields[5].split(',').includes('ro')].join(' ')).sort()
-    // In a worker the code is mounted on the empty folder that was there before.
-    .filter((mount, i, all) => mount !== all[i - 1]),
+    // In a worker the code is mounted on the empty folder that was there before, and what could have
+    // been assigned, but was not, is an empty mount.
+    .filter((mount, i, all) => mount !== all[i - 1] && !['/opt true', '/var/hearth/cache true'].includes(mount)),
   temporary: fs.readdirSync('/tmp').filter((name) => name !== 'lost+found'),
   writable: ['/var/task', '/opt', '/var/runtime', '/var/hearth/cache', '/'].filter((folder) => {
     try { fs.writeFileSync(folder + '/x', ''); return true; } catch { return false; }

@@ -28,8 +28,10 @@ def writable(folder):
 def mounts():
     with open("/proc/self/mountinfo") as file:
         fields = [line.split(" ") for line in file]
-    # In a worker the code is mounted on the empty folder that was there before.
-    return sorted({each[4] + " " + str("ro" in each[5].split(",")) for each in fields})
+    # In a worker the code is mounted on the empty folder that was there before, and what could have
+    # been assigned, but was not, is an empty mount.
+    shown = {each[4] + " " + str("ro" in each[5].split(",")) for each in fields}
+    return sorted(shown - {"/opt True", "/var/hearth/cache True"})
 
 AT_LOAD = {
     "argv": sys.argv,

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** What a server process holds on this machine, as numbers by kind. */
@@ -63,9 +63,16 @@ function loopDevices(dataDir: string): number {
   ).length;
 }
 
+/** Of one file system only: the system's own folders are mounted there, too. */
 function filesBelow(folder: string): number {
+  const below = (parent: string, dev: number): number =>
+    readdirSync(parent).reduce((count, name) => {
+      const path = join(parent, name);
+      const stats = lstatSync(path);
+      return count + 1 + (stats.isDirectory() && stats.dev === dev ? below(path, dev) : 0);
+    }, 0);
   try {
-    return readdirSync(folder, { recursive: true }).length;
+    return below(folder, lstatSync(folder).dev);
   } catch {
     // Something in it has just gone.
     return Infinity;

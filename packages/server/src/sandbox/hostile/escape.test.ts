@@ -239,7 +239,10 @@ describe.each(['executed', 'forked'] as const)('C. Escape: a function that was %
     const { stdout } = await run(sandbox, [
       '/bin/cat',
       '/proc/keys',
+      '/proc/key-users',
       '/proc/interrupts',
+      '/proc/kallsyms',
+      '/proc/config.gz',
       '/proc/timer_list',
     ]);
     expect(stdout).toBe('');

@@ -1,15 +1,6 @@
-import type { GuestCommand, GuestPaths } from '../sandbox.ts';
+import type { GuestCommand } from '../sandbox.ts';
+import { GUEST_PATHS } from './guest-paths.ts';
 import { GUEST_GID, GUEST_HOSTNAME, GUEST_UID, type SystemImage } from './system-image.ts';
-
-/** Where everything is, seen from inside; the paths of AWS, and one of Hearth's own. */
-export const GUEST_PATHS: GuestPaths = {
-  task: '/var/task',
-  runtime: '/var/runtime',
-  language: '/var/lang',
-  opt: '/opt',
-  tmp: '/tmp',
-  cache: '/var/hearth/cache',
-};
 
 /** Descriptors that bubblewrap gets besides those of the guest; it closes them before the guest. */
 export const ARGUMENTS_FD = 5;
@@ -39,7 +30,7 @@ export interface GuestFolders {
  * @param addedOptions options that take one of the descriptors from `FIRST_ADDED_FD` on, each
  */
 export function bwrapArguments(
-  system: Pick<SystemImage, 'arguments' | 'procArguments'>,
+  system: Pick<SystemImage, 'arguments' | 'procArguments' | 'closingArguments'>,
   folders: GuestFolders,
   command: GuestCommand,
   addedOptions: readonly string[],
@@ -62,7 +53,8 @@ export function bwrapArguments(
     shown(folders.opt, GUEST_PATHS.opt),
     shown(folders.cache, GUEST_PATHS.cache),
     ['--bind', folders.tmp, GUEST_PATHS.tmp],
-    ['--remount-ro', '/dev', '--remount-ro', '/'],
+    ['--remount-ro', '/dev'],
+    system.closingArguments,
     ['--chdir', command.cwd],
     ...Object.entries(command.environment).map(([name, value]) => ['--setenv', name, value]),
     ...addedOptions.map((option, index) => [option, String(FIRST_ADDED_FD + index)]),

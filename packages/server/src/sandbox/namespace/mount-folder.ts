@@ -45,6 +45,9 @@ export async function removeMountFolder(
   instanceId: string,
 ): Promise<void> {
   const folder = join(MOUNT_ROOT, instanceId);
+  // A server that was killed may just have mounted a tree of the host, whose mounts were still those
+  // of the host, too: what is taken away here must not go there.
+  makeAllPrivate(calls, folder);
   await unmountIfMounted(calls, folder);
   try {
     await rmdir(folder);
@@ -63,20 +66,34 @@ export function makeFolder(path: string, mode: number): void {
 export function mountReadOnly(calls: LinuxSystemCalls, source: string, target: string): void {
   mkdirSync(target, { mode: 0o755 });
   try {
-    calls.mount(source, target, '', MountFlag.bind, '');
-    // What is mounted at the source later must not come here, nor go there when this is taken away.
-    calls.mount('', target, '', MountFlag.private, '');
-    const flags =
-      MountFlag.remount |
-      MountFlag.bind |
-      MountFlag.readOnly |
-      MountFlag.noSetuid |
-      MountFlag.noDevices;
-    calls.mount('', target, '', flags, '');
+    mountFolderReadOnly(calls, source, target, 0);
   } catch (error) {
     rmdirSync(target);
     throw error;
   }
+}
+
+/** The same on a folder that is there, and with what is mounted below the source, as it is. */
+export function mountTreeReadOnly(calls: LinuxSystemCalls, source: string, target: string): void {
+  mountFolderReadOnly(calls, source, target, MountFlag.recursive);
+}
+
+function mountFolderReadOnly(
+  calls: LinuxSystemCalls,
+  source: string,
+  target: string,
+  depth: 0 | typeof MountFlag.recursive,
+): void {
+  calls.mount(source, target, '', MountFlag.bind | depth, '');
+  // What is mounted at the source later must not come here, nor go there when this is taken away.
+  calls.mount('', target, '', MountFlag.private | depth, '');
+  const flags =
+    MountFlag.remount |
+    MountFlag.bind |
+    MountFlag.readOnly |
+    MountFlag.noSetuid |
+    MountFlag.noDevices;
+  calls.mount('', target, '', flags, '');
 }
 
 /**
@@ -99,12 +116,23 @@ export async function removeMount(calls: LinuxSystemCalls, target: string): Prom
   await rmdir(target);
 }
 
+function makeAllPrivate(calls: LinuxSystemCalls, folder: string): void {
+  try {
+    calls.mount('', folder, '', MountFlag.private | MountFlag.recursive, '');
+  } catch (error) {
+    if (!isNotMounted(error)) throw error;
+  }
+}
+
 /** Takes what is mounted on the folder out of sight, with everything below it. */
 export async function unmountIfMounted(calls: LinuxSystemCalls, target: string): Promise<void> {
   try {
     await calls.unmount(target);
   } catch (error) {
-    const code = error instanceof SystemCallError ? error.code : undefined;
-    if (code !== 'EINVAL' && code !== 'ENOENT') throw error;
+    if (!isNotMounted(error)) throw error;
   }
+}
+
+function isNotMounted(error: unknown): boolean {
+  return error instanceof SystemCallError && (error.code === 'EINVAL' || error.code === 'ENOENT');
 }

@@ -2,7 +2,7 @@ import { chownSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { CredentialCalls } from '../../system-calls/credential-calls.ts';
 import type { LinuxSystemCalls } from '../../system-calls/linux-system-calls.ts';
-import type { SandboxAssignment, SandboxDirectories, SandboxSizes } from '../sandbox.ts';
+import type { SandboxAssignment, SandboxSizes, SandboxSpec } from '../sandbox.ts';
 import type { GuestFolders } from './bwrap-arguments.ts';
 import type { ControlGroup } from './control-group.ts';
 import type { ControlGroups } from './control-groups.ts';
@@ -20,7 +20,8 @@ const BYTES_PER_MB = 1_048_576;
 export const PROCESSES = 1_024;
 
 /** Folders of an assignment: empty, and nobody's to write to, until something is mounted on them. */
-const ASSIGNED = ['task', 'opt', 'cache', 'tmp'] as const;
+const SHOWN = ['task', 'opt', 'cache'] as const;
+const TEMPORARY = 'tmp';
 
 const NOTHING = Promise.resolve(undefined);
 
@@ -39,17 +40,20 @@ export interface Privileges {
 }
 
 /**
- * The place of a sandbox whose server is root: a user, a control group, and a folder that is shared
- * with the mount namespaces of its processes. Bubblewrap binds the folders in it to /var/task and so
- * on; what the server mounts on them later appears inside, too, while processes run.
+ * The place of a sandbox whose server is root: a user, a control group, and a folder. Where processes
+ * run before the sandbox is assigned, the folder is shared with their mount namespaces. Bubblewrap
+ * binds the folders in it to /var/task and so on; what the server mounts on them later appears inside,
+ * too. Where the assignment comes first, only its /tmp is mounted there: every mount makes every
+ * later start on the machine slower.
  */
 export class MountedPlace implements SandboxPlace {
   readonly userScope: UserScope;
   readonly group: ControlGroup;
-  readonly folders: GuestFolders;
   readonly #privileges: Privileges;
   readonly #user: HostUser;
   readonly #folder: string;
+  readonly #isShared: boolean;
+  #folders: GuestFolders;
   /** What is given back once nothing is mounted in the folder any more. */
   readonly #used: AsyncDisposableStack;
   #temporaryMb: number | undefined;
@@ -60,6 +64,7 @@ export class MountedPlace implements SandboxPlace {
     group: ControlGroup,
     directories: Pick<GuestFolders, 'runtime' | 'language'>,
     folder: string,
+    isShared: boolean,
     used: AsyncDisposableStack,
   ) {
     this.#privileges = privileges;
@@ -68,20 +73,20 @@ export class MountedPlace implements SandboxPlace {
     this.group = group;
     this.#folder = folder;
     this.#used = used;
-    this.folders = {
+    this.#isShared = isShared;
+    const shown = (name: string): string | undefined => (isShared ? join(folder, name) : undefined);
+    this.#folders = {
       ...directories,
-      task: join(folder, 'task'),
-      opt: join(folder, 'opt'),
-      cache: join(folder, 'cache'),
-      tmp: join(folder, 'tmp'),
+      task: shown('task'),
+      opt: shown('opt'),
+      cache: shown('cache'),
+      tmp: join(folder, TEMPORARY),
     };
   }
 
   static async create(
     privileges: Privileges,
-    environmentId: string,
-    { runtime, language }: SandboxDirectories,
-    likely: SandboxSizes | undefined,
+    { environmentId, directories: { runtime, language }, likely, assignment }: SandboxSpec,
   ): Promise<MountedPlace> {
     await using used = new AsyncDisposableStack();
     const { users, staged, groups, calls } = privileges;
@@ -101,9 +106,11 @@ export class MountedPlace implements SandboxPlace {
     const directories = { runtime: await acquiring[0], language: await acquiring[1] };
     const folder = join(privileges.sandboxes, environmentId);
     const group = used.use(groups.create(environmentId, PROCESSES));
-    makeSharedFolder(calls, folder, user);
-    const place = new MountedPlace(privileges, user, group, directories, folder, used.move());
-    if (likely === undefined) return place;
+    const isShared = assignment === undefined;
+    makePlaceFolder(calls, folder, user, isShared);
+    const owned = used.move();
+    const place = new MountedPlace(privileges, user, group, directories, folder, isShared, owned);
+    if (likely === undefined || !isShared) return place;
     try {
       await place.#size(likely);
       return place;
@@ -111,6 +118,10 @@ export class MountedPlace implements SandboxPlace {
       await place[Symbol.asyncDispose]();
       throw error;
     }
+  }
+
+  get folders(): GuestFolders {
+    return this.#folders;
   }
 
   async assign(assignment: SandboxAssignment): Promise<void> {
@@ -144,14 +155,18 @@ export class MountedPlace implements SandboxPlace {
     await this.#mountTemporary(ephemeralStorageMb);
   }
 
-  async #show(acquiring: Promise<StagedDirectory>, name: (typeof ASSIGNED)[number]): Promise<void> {
+  async #show(acquiring: Promise<StagedDirectory>, name: (typeof SHOWN)[number]): Promise<void> {
     const directory = await acquiring;
     this.#used.defer(() => directory.release());
-    mountAgain(this.#privileges.calls, directory.path, join(this.#folder, name));
+    if (this.#isShared) {
+      mountAgain(this.#privileges.calls, directory.path, join(this.#folder, name));
+    } else {
+      this.#folders = { ...this.#folders, [name]: directory.path };
+    }
   }
 
   async #mountTemporary(sizeMb: number): Promise<void> {
-    const target = join(this.#folder, 'tmp');
+    const target = join(this.#folder, TEMPORARY);
     // On top of one that was made ahead: what a process sees already cannot be taken from below it.
     const mounted = await this.#privileges.temporary.mount(target, sizeMb);
     this.#used.defer(() => mounted.release());
@@ -159,25 +174,35 @@ export class MountedPlace implements SandboxPlace {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await unmountIfMounted(this.#privileges.calls, this.#folder);
-    for (const name of ASSIGNED) rmdirSync(join(this.#folder, name));
+    const mounted = this.#isShared ? this.#folder : join(this.#folder, TEMPORARY);
+    await unmountIfMounted(this.#privileges.calls, mounted);
+    for (const name of foldersIn(this.#isShared)) rmdirSync(join(this.#folder, name));
     rmdirSync(this.#folder);
     await this.#used.disposeAsync();
   }
 }
 
+function foldersIn(isShared: boolean): readonly string[] {
+  return isShared ? [...SHOWN, TEMPORARY] : [TEMPORARY];
+}
+
 /** Only the sandbox's user may enter the folder. Leaves nothing behind where it fails. */
-function makeSharedFolder(calls: LinuxSystemCalls, folder: string, { uid, gid }: HostUser): void {
+function makePlaceFolder(
+  calls: LinuxSystemCalls,
+  folder: string,
+  { uid, gid }: HostUser,
+  isShared: boolean,
+): void {
   makeFolder(folder, 0o700);
   const made = [folder];
   try {
-    for (const name of ASSIGNED) {
+    for (const name of foldersIn(isShared)) {
       const path = join(folder, name);
       makeFolder(path, 0o755);
       made.unshift(path);
     }
     chownSync(folder, uid, gid);
-    mountShared(calls, folder);
+    if (isShared) mountShared(calls, folder);
   } catch (error) {
     for (const path of made) rmdirSync(path);
     throw error;

@@ -14,7 +14,8 @@ import {
   type SandboxSpec,
 } from '../sandbox.ts';
 import type { GuestNetwork } from '../guest-network.ts';
-import { bwrapArguments, GUEST_PATHS } from './bwrap-arguments.ts';
+import { bwrapArguments } from './bwrap-arguments.ts';
+import { GUEST_PATHS } from './guest-paths.ts';
 import type { LaunchPlan } from './launch-bwrap.ts';
 import { startNamespaceGuest } from './namespace-guest.ts';
 import { namespaceFacts } from './namespace-facts.ts';

@@ -103,7 +103,7 @@ export class NamespaceHost implements AsyncDisposable {
     if (filter !== undefined) owned.use(filter);
     if (plan === undefined) {
       const network = owned.use(sharedNetwork(egress, 'the server does not run as root'));
-      const image = new SystemImage(instance.folder, network);
+      const image = new SystemImage(instance.folder, network, undefined);
       const parts = { processCalls, instance, image, network, filter, checkCodeFolder };
       return new NamespaceHost(
         { ...parts, clock, onFault, privileges: undefined, diskObstacle: undefined },
@@ -134,7 +134,7 @@ export class NamespaceHost implements AsyncDisposable {
       checkCodeFolder,
     };
     const network = owned.use(await openInstanceNetwork(instance.id, egress, clock));
-    const image = new SystemImage(mountFolder, network);
+    const image = new SystemImage(mountFolder, network, calls);
     const diskObstacle = temporary.obstacle;
     const parts = { processCalls, instance, image, network, filter, privileges };
     return new NamespaceHost(
@@ -153,13 +153,11 @@ export class NamespaceHost implements AsyncDisposable {
     return this.#privileges?.groups;
   }
 
-  /** Makes what a generic sandbox has on the host. Rejects, and leaves nothing behind, if it fails. */
-  createPlace({ environmentId, directories, likely }: SandboxSpec): Promise<SandboxPlace> {
-    if (this.#privileges !== undefined) {
-      return MountedPlace.create(this.#privileges, environmentId, directories, likely);
-    }
-    const folder = join(this.instance.folder, environmentId);
-    return OwnUserPlace.create(directories, folder, this.#checkCodeFolder);
+  /** Makes what a sandbox has on the host before it is assigned. Rejects, and leaves nothing behind, if it fails. */
+  createPlace(spec: SandboxSpec): Promise<SandboxPlace> {
+    if (this.#privileges !== undefined) return MountedPlace.create(this.#privileges, spec);
+    const folder = join(this.instance.folder, spec.environmentId);
+    return OwnUserPlace.create(spec.directories, folder, this.#checkCodeFolder);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

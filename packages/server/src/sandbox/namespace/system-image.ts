@@ -1,26 +1,16 @@
-import {
-  chmodSync,
-  lstatSync,
-  readdirSync,
-  readlinkSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { chmodSync, symlinkSync, writeFileSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { LinuxSystemCalls } from '../../system-calls/linux-system-calls.ts';
 import type { InstanceNetwork } from './network/instance-network.ts';
 import { makeFolder } from './mount-folder.ts';
 import { procMasks } from './proc-masks.ts';
+import { prepareRoot, rootArguments } from './system-root.ts';
 
 /** The user of a function, as AWS names it. */
 export const GUEST_UID = 993;
 export const GUEST_GID = 990;
 export const GUEST_HOSTNAME = 'hearth';
-
-/** Folders that are links to, or twins of, those in /usr, as the distribution has it. */
-const ROOT_FOLDERS = ['bin', 'sbin', 'lib', 'lib32', 'lib64', 'libx32'];
-/** Read-only parts of the host's /etc: certificates, and what links of programs lead through. */
-const SHARED_ETC = /^(ssl|pki|ca-certificates|alternatives|java[\w.-]*)$/;
 
 const ETC_FILES: Readonly<Record<string, string>> = {
   passwd: [
@@ -48,31 +38,46 @@ const COPIED_ETC = [RESOLVER_FILE, 'ld.so.cache', 'services', 'protocols', 'os-r
  * libraries, and an /etc that tells nothing of the host.
  */
 export class SystemImage {
-  /** Arguments of bubblewrap. */
+  /** Arguments of bubblewrap, the first that concern the file system. */
   readonly arguments: readonly string[];
   /** Those for after `--proc`. */
   readonly procArguments: readonly string[];
+  /** Those that make the root read-only once everything is there, where it is not already. */
+  readonly closingArguments: readonly string[];
   readonly #etc: string;
   readonly #resolver: Pick<InstanceNetwork, 'resolverFile'>;
   readonly #versions = new Map<string, string>();
 
   /**
-   * @param folder where the files of /etc are made; reachable for every user
+   * @param folder where it is made; every user whose sandboxes show it may enter
    * @param resolver makes the resolv.conf of sandboxes from the host's
+   * @param calls to mount the image once for all; undefined where only bubblewrap can, for each sandbox
    */
-  constructor(folder: string, resolver: Pick<InstanceNetwork, 'resolverFile'>) {
+  constructor(
+    folder: string,
+    resolver: Pick<InstanceNetwork, 'resolverFile'>,
+    calls: LinuxSystemCalls | undefined,
+  ) {
     this.#resolver = resolver;
     const empty = join(folder, 'empty');
     writeForAll(empty, '');
     this.procArguments = procMasks(empty);
-    this.#etc = join(folder, 'etc');
+    const root = join(folder, 'root');
+    makeFolder(root, 0o755);
+    this.#etc = join(root, 'etc');
     makeFolder(this.#etc, 0o755);
     for (const [name, content] of Object.entries(ETC_FILES)) {
       writeForAll(join(this.#etc, name), content);
     }
     symlinkSync('/usr/share/zoneinfo/UTC', join(this.#etc, 'localtime'));
-    for (const name of sharedEtc()) makeFolder(join(this.#etc, name), 0o755);
-    this.arguments = imageArguments(this.#etc);
+    if (calls === undefined) {
+      this.arguments = rootArguments(this.#etc);
+      this.closingArguments = ['--remount-ro', '/'];
+    } else {
+      prepareRoot(calls, root);
+      this.arguments = ['--ro-bind', root, '/'];
+      this.closingArguments = [];
+    }
   }
 
   /** Copies what has changed on the host, such as the name servers of another network. */
@@ -92,37 +97,10 @@ export class SystemImage {
   }
 }
 
-function imageArguments(etc: string): string[] {
-  return [
-    ['--ro-bind', '/usr', '/usr'],
-    ...ROOT_FOLDERS.map(rootFolder),
-    // On NixOS everything in /usr and /bin leads there.
-    ['--ro-bind-try', '/nix/store', '/nix/store'],
-    ['--ro-bind', etc, '/etc'],
-    ...sharedEtc().map((name) => ['--ro-bind', `/etc/${name}`, `/etc/${name}`]),
-  ].flat();
-}
-
 /** Readable for every user, whatever the server's umask is. */
 function writeForAll(path: string, content: string | Buffer): void {
   writeFileSync(path, content);
   chmodSync(path, 0o644);
-}
-
-function rootFolder(name: string): string[] {
-  const path = `/${name}`;
-  const stats = lstatSync(path, { throwIfNoEntry: false });
-  if (stats === undefined) return [];
-  return stats.isSymbolicLink()
-    ? ['--symlink', readlinkSync(path), path]
-    : ['--ro-bind', path, path];
-}
-
-/** Names in /etc of the folders that are shown as they are. */
-function sharedEtc(): string[] {
-  return readdirSync('/etc', { withFileTypes: true })
-    .filter((entry) => entry.isDirectory() && SHARED_ETC.test(entry.name))
-    .map(({ name }) => name);
 }
 
 async function versionOf(path: string): Promise<string | undefined> {

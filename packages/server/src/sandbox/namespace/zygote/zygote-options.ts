@@ -1,5 +1,5 @@
 import type { GuestCommand, SandboxDirectories } from '../../sandbox.ts';
-import { GUEST_PATHS } from '../bwrap-arguments.ts';
+import { GUEST_PATHS } from '../guest-paths.ts';
 import type { SystemImage } from '../system-image.ts';
 
 /** To enter namespaces, control groups and the users of sandboxes, and nothing else. */
@@ -13,7 +13,7 @@ const CAPABILITIES = [
   'CAP_DAC_READ_SEARCH',
 ];
 
-const LIBRARY_FOLDERS = [`${GUEST_PATHS.task}/lib`, `${GUEST_PATHS.opt}/lib`];
+const LIBRARY_PARENTS = [GUEST_PATHS.task, GUEST_PATHS.opt];
 
 /**
  * Options of bubblewrap for a zygote: the file system, arguments and variables of its guests, of
@@ -28,12 +28,19 @@ export function zygoteOptions(
     ['--die-with-parent', '--new-session'],
     ['--cap-drop', 'ALL', ...CAPABILITIES.flatMap((name) => ['--cap-add', name])],
     image.arguments,
-    ['--proc', '/proc', '--dev', '/dev', '--dir', GUEST_PATHS.tmp],
+    ['--proc', '/proc', '--dev', '/dev'],
     // A folder of libraries that is not there when the first is looked for is never looked into again.
-    LIBRARY_FOLDERS.flatMap((folder) => ['--dir', folder]),
+    LIBRARY_PARENTS.flatMap((folder) => [
+      '--tmpfs',
+      folder,
+      '--dir',
+      `${folder}/lib`,
+      '--remount-ro',
+      folder,
+    ]),
     shown(runtime, GUEST_PATHS.runtime),
     shown(language, GUEST_PATHS.language),
-    ['--remount-ro', '/', '--chdir', '/'],
+    ['--chdir', '/'],
     ...Object.entries(environment).map(([name, value]) => ['--setenv', name, value]),
   ].flat();
 }

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import type { Clock, Timer } from '../../../clock/clock.ts';
 import type { ProcessTag } from '../../process-tag.ts';
 import type { GuestCommand, SandboxDirectories } from '../../sandbox.ts';
-import { GUEST_PATHS } from '../bwrap-arguments.ts';
+import { GUEST_PATHS } from '../guest-paths.ts';
 import type { ProcessCalls } from '../spawned-process.ts';
 import type { SystemImage } from '../system-image.ts';
 import { changeableByOthers } from './trusted-path.ts';
