@@ -106,7 +106,17 @@ async function compile(compiler: string, folder: string): Promise<Files> {
     const client = javaClientDirectory(INSTALLED);
     const classPath = JAVA_CLIENT_JARS.map((jar) => join(client, jar)).join(':');
     const sources = (await readdir(folder)).map((name) => join(folder, name));
-    const flags = ['--release', RELEASE, '-Xlint:-options', '-cp', classPath, '-d', output];
+    const flags = [
+      '-encoding',
+      'UTF-8',
+      '--release',
+      RELEASE,
+      '-Xlint:-options',
+      '-cp',
+      classPath,
+      '-d',
+      output,
+    ];
     await run(compiler, [...flags, ...sources]);
     const entries = await readdir(output, { withFileTypes: true, recursive: true });
     const files: Record<string, Buffer> = {};
