@@ -1,20 +1,14 @@
-import { readHealth } from '../scripts/health.ts';
-import { createFunction, invokeRequest, startBenchServer } from './bench-server.ts';
+import { invokeRequest } from './bench-server.ts';
 import type { Benchmark, Figure } from './benchmark.ts';
 import { untilEnvironments } from './environment-list.ts';
 import { HttpConnection } from './http-connection.ts';
 import { percentile } from './percentile.ts';
-import { type FirstLine, nodeSubject, pythonSubject, type Subject } from './subjects.ts';
+import { startedAhead } from './started-ahead.ts';
+import type { FirstLine, Subject } from './subjects.ts';
 
 const EVENTS = 100;
-const WORKER_MEMORY_MB = 16_384;
 /** So that an environment that is early does not take a second event. */
 const HOLD_MS = 200;
-
-const PATHS = [
-  { path: 'pooled', workers: EVENTS },
-  { path: 'direct', workers: 0 },
-] as const;
 
 /** Events that arrive together, each of which needs a new execution environment. */
 export const burst: Benchmark = {
@@ -22,29 +16,14 @@ export const burst: Benchmark = {
   what: `${EVENTS} simultaneous cold starts, until the handler's first line, from the pool and without`,
   run: async (note, isWanted) => {
     const figures: Figure[] = [];
-    for (const { path, workers } of PATHS) {
-      for (const subject of [nodeSubject(HOLD_MS), pythonSubject(HOLD_MS)]) {
-        if (!isWanted(`${path}/${subject.name}`)) continue;
-        await using server = await startBenchServer([
-          '--prewarm',
-          String(workers),
-          '--prewarm-memory-mb',
-          String(WORKER_MEMORY_MB),
-        ]);
-        const health = await readHealth(server.endpoint);
-        if (health.interpreterVersion(subject.runtime) === undefined) {
-          note(`${subject.name} is left out: nothing on this machine runs ${subject.runtime}`);
-          continue;
-        }
-        note(`${path}, ${subject.name}`);
-        await createFunction(server.client, subject);
-        await untilEnvironments(
-          server.endpoint,
-          `${workers} workers`,
-          ({ readyWorkers }) => readyWorkers >= workers,
-        );
-        figures.push(...(await measure(server.endpoint, subject, path)));
-      }
+    const starts = startedAhead(EVENTS, HOLD_MS, note, isWanted);
+    for await (const { server, subject, path, workers } of starts) {
+      await untilEnvironments(
+        server.endpoint,
+        `${workers} workers`,
+        ({ readyWorkers }) => readyWorkers >= workers,
+      );
+      figures.push(...(await measure(server.endpoint, subject, path)));
     }
     return figures;
   },

@@ -1,21 +1,15 @@
-import { readHealth } from '../scripts/health.ts';
-import { createFunction, invokeRequest, startBenchServer } from './bench-server.ts';
+import { invokeRequest } from './bench-server.ts';
 import type { Benchmark, Figure } from './benchmark.ts';
 import { untilEnvironments } from './environment-list.ts';
 import { HttpConnection } from './http-connection.ts';
 import { memoryOf, memoryOfDescendants } from './process-memory.ts';
-import { nodeSubject, pythonSubject, type Subject } from './subjects.ts';
+import { startedAhead } from './started-ahead.ts';
+import type { Subject } from './subjects.ts';
 
 /** Enough for what they share to be small for each. */
 const ENVIRONMENTS = 40;
-const WORKER_MEMORY_MB = 16_384;
 const BYTES_PER_MB = 1_048_576;
 const HOLD_MS = 500;
-
-const PATHS = [
-  { path: 'pooled', workers: ENVIRONMENTS },
-  { path: 'direct', workers: 0 },
-] as const;
 
 /** Memory that idle environments really hold, with what the server holds for them. */
 export const density: Benchmark = {
@@ -23,24 +17,9 @@ export const density: Benchmark = {
   what: 'idle environments per GB, by the memory that they and the server hold for them',
   run: async (note, isWanted) => {
     const figures: Figure[] = [];
-    for (const { path, workers } of PATHS) {
-      for (const subject of [nodeSubject(HOLD_MS), pythonSubject(HOLD_MS)]) {
-        if (!isWanted(`${path}/${subject.name}`)) continue;
-        await using server = await startBenchServer([
-          '--prewarm',
-          String(workers),
-          '--prewarm-memory-mb',
-          String(WORKER_MEMORY_MB),
-        ]);
-        const health = await readHealth(server.endpoint);
-        if (health.interpreterVersion(subject.runtime) === undefined) {
-          note(`${subject.name} is left out: nothing on this machine runs ${subject.runtime}`);
-          continue;
-        }
-        note(`${path}, ${subject.name}`);
-        await createFunction(server.client, subject);
-        figures.push(...(await measure(server, subject, path, workers)));
-      }
+    const starts = startedAhead(ENVIRONMENTS, HOLD_MS, note, isWanted);
+    for await (const { server, subject, path, workers } of starts) {
+      figures.push(...(await measure(server, subject, path, workers)));
     }
     return figures;
   },

@@ -1,12 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { mkdtemp, realpath } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { DeleteFunctionCommand, LambdaClient } from '@aws-sdk/client-lambda';
+import { DeleteFunctionCommand } from '@aws-sdk/client-lambda';
 import { expect, test } from 'vitest';
-import { removeTree } from '../../packages/server/src/files/remove-tree.ts';
-import { startServerProcess } from '../../scripts/server-process.ts';
 import { deploy, invoke } from '../support/function.ts';
+import { startServerAsProcess } from '../support/server-as-process.ts';
 import { grown, type Holdings, holdingsOf } from '../support/server-holdings.ts';
 
 /** Environments that are born and ended. */
@@ -43,22 +39,8 @@ const SHELL = {
 
 test(`${BIRTHS} environments that were born and ended leave nothing`, async ({ skip }) => {
   skip(process.platform !== 'linux', 'counts in /proc, which is of Linux');
-  const dataDir = await realpath(await mkdtemp(join(tmpdir(), 'hearth-leaks-')));
-  await using resources = new AsyncDisposableStack();
-  resources.defer(() => removeTree(dataDir));
-  const server = resources.use(
-    await startServerProcess({
-      args: ['--port', '0', '--data-dir', dataDir],
-      env: process.env,
-      errorOutput: 'inherit',
-    }),
-  );
-  const client = new LambdaClient({
-    endpoint: server.endpoint,
-    region: 'us-east-1',
-    credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
-  });
-  resources.defer(() => client.destroy());
+  await using server = await startServerAsProcess();
+  const { client, dataDir } = server;
   const born = new Set<unknown>();
   const round = async (runtime: 'nodejs24.x' | 'provided.al2023'): Promise<void> => {
     const name = `f-${randomUUID()}`;

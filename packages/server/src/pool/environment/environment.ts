@@ -102,7 +102,7 @@ export class Environment implements PooledEnvironment, Freezable {
     const verdict = verdictOf(end, requestId, this.version.timeoutSeconds);
 
     const failure = failedInit === undefined ? verdict.failure : failureOf(failedInit);
-    // A timer may fire a little early; what timed out has taken its time.
+    // What timed out has taken its time, and is told as no more, however late its timer was.
     const durationMs = (at: LifeEnd): number =>
       at.kind === 'timeout' ? timeoutMs : Math.min(timeoutMs, clock.monotonicMs() - startedMs);
     let settled: Promise<Buffer | undefined>;

@@ -21,8 +21,9 @@ const READABLE_BY_OTHERS = 0o044;
 
 /**
  * Arguments of bubblewrap, for after `--proc`: what tells about the host is empty, unless only root of
- * the host may read it, and the settings of the kernel are read-only. Those of a sandbox's own namespaces could be written to otherwise, by
- * whoever owns them; what fills the kernel's memory is among them.
+ * the host may read it, and the settings of the kernel are read-only. Those of a sandbox's own
+ * namespaces could be written to otherwise, by whoever owns them; what fills the kernel's memory is
+ * among them.
  *
  * @param empty an empty file of the host
  */
